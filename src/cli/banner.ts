@@ -1,0 +1,32 @@
+// What `millrace serve` says once it listens: how to send the first event and see it arrive.
+
+import { relative } from 'node:path'
+
+/** `caFile` is the CA that the hub made for itself, if it did. */
+export function banner(url: string, caFile: string | undefined): string {
+  const trust = caFile === undefined ? '' : `--cacert ${quoted(nearest(caFile))} `
+  const lines = [
+    `Millrace listens on ${url}`,
+    '',
+    `  subscribe   curl -N ${trust}-H 'accept: text/event-stream' ${url}/topics/hello`,
+    `  publish     curl ${trust}-d 'Hello, world' ${url}/topics/hello`,
+  ]
+  if (caFile !== undefined) lines.push('', ...trustHint(nearest(caFile)))
+  return `\n${lines.join('\n')}\n\n`
+}
+
+function trustHint(caFile: string): string[] {
+  return [
+    `  Its certificate is signed by a CA of its own, ${caFile}: import that file as an authority in your`,
+    `  browser, or start Node clients with NODE_EXTRA_CA_CERTS=${quoted(caFile)}`,
+  ]
+}
+
+function nearest(file: string): string {
+  const path = relative(process.cwd(), file)
+  return path.startsWith('..') ? file : path
+}
+
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}

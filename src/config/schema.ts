@@ -1,0 +1,305 @@
+// Every option of the hub: one schema that makes validation, `--help`, the environment's names and
+// docs/reference/configuration.md.
+
+import { Type, type Static } from 'typebox'
+
+// The largest delay that a Node timer takes; a longer one would fire at once.
+const MAX_TIMER_MS = 2_147_483_647
+// Fastify ends an HTTP/2 session that was silent for 72 s, so whatever keeps it alive comes more often.
+const MAX_KEEPALIVE_MS = 71_999
+
+export const configSchema = Type.Object(
+  {
+    port: Type.Integer({
+      group: 'Listening',
+      default: 9443,
+      minimum: 0,
+      maximum: 65_535,
+      description: 'The TCP port. 0 takes any free one.',
+    }),
+    host: Type.String({
+      group: 'Listening',
+      default: '127.0.0.1',
+      minLength: 1,
+      description:
+        'The address to listen on. Anything but loopback also needs a word on what anonymous clients may do.',
+    }),
+    tls: Type.Boolean({
+      group: 'Listening',
+      default: true,
+      description:
+        'HTTP/2 over TLS. Without it the hub speaks plain HTTP/1.1, for a TLS-terminating proxy in front only.',
+    }),
+    cert: Type.Optional(
+      Type.String({
+        group: 'Listening',
+        placeholder: 'file',
+        minLength: 1,
+        description: 'The certificate chain, PEM. Needs `key`. SIGHUP reads both again.',
+      }),
+    ),
+    key: Type.Optional(
+      Type.String({
+        group: 'Listening',
+        placeholder: 'file',
+        minLength: 1,
+        description: 'The private key of `cert`, PEM.',
+      }),
+    ),
+    certsDir: Type.String({
+      group: 'Listening',
+      placeholder: 'dir',
+      default: 'certs',
+      minLength: 1,
+      description:
+        'Where a private CA and a certificate are made at the first start when no `cert` is given.',
+    }),
+
+    corsOrigin: Type.Array(Type.String(), {
+      group: 'Access',
+      placeholder: 'origin',
+      defaultNote: 'loopback origins while the host is loopback, none otherwise',
+      description: 'Origins whose pages may use the hub from a browser, such as `https://app.example.org`.',
+    }),
+    anonymousPublish: Type.Array(Type.String(), {
+      group: 'Access',
+      placeholder: 'pattern',
+      defaultNote: '`**` while the host is loopback, none otherwise',
+      description: 'Topic patterns that anyone may publish to, such as `sensors/*`.',
+    }),
+    anonymousReceive: Type.Array(Type.String(), {
+      group: 'Access',
+      placeholder: 'pattern',
+      defaultNote: '`**` while the host is loopback, none otherwise',
+      description: 'Topic patterns that anyone may receive, such as `public/**`.',
+    }),
+
+    log: Type.String({
+      group: 'Event log',
+      placeholder: 'url',
+      default: 'memory:',
+      description: 'Where events are kept. `memory:` keeps them until the process ends.',
+    }),
+    logMaxBytes: Type.Integer({
+      group: 'Event log',
+      default: 268_435_456,
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'What the log keeps in all. Beyond it, the topics that were idle longest go first.',
+    }),
+    logMaxTopicBytes: Type.Integer({
+      group: 'Event log',
+      default: 134_217_728,
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'What the log keeps of one topic. Beyond it, the oldest events go first.',
+    }),
+    logMaxTopicEvents: Type.Integer({
+      group: 'Event log',
+      default: 1_000_000,
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'How many events the log keeps of one topic.',
+    }),
+    logMaxAgeMs: Type.Integer({
+      group: 'Event log',
+      default: 86_400_000,
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'How long the log keeps an event.',
+    }),
+    maxStateBytes: Type.Integer({
+      group: 'Event log',
+      default: 67_108_864,
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'Room for the states of all topics, which are kept beyond the limits above.',
+    }),
+
+    maxBodyBytes: Type.Integer({
+      group: 'Publishing',
+      default: 1_048_576,
+      minimum: 1,
+      // Well under V8's longest string, which event data must fit.
+      maximum: 268_435_456,
+      description: 'The largest event: a whole request body, or one line of an NDJSON body.',
+    }),
+    maxPublishRate: Type.Integer({
+      group: 'Publishing',
+      unit: 'events/s',
+      default: 0,
+      minimum: 0,
+      maximum: 1_000_000_000,
+      description: 'What one client address may publish. 0 means no limit.',
+    }),
+    maxTopicNameBytes: Type.Integer({
+      group: 'Publishing',
+      default: 256,
+      minimum: 1,
+      maximum: 4096,
+      description: 'The longest topic name or pattern.',
+    }),
+    maxIdempotencyKeys: Type.Integer({
+      group: 'Publishing',
+      default: 100_000,
+      minimum: 1,
+      maximum: 10_000_000,
+      description: 'How many Idempotency-Keys are remembered.',
+    }),
+    idempotencyKeyAgeMs: Type.Integer({
+      group: 'Publishing',
+      default: 86_400_000,
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'How long an Idempotency-Key is remembered.',
+    }),
+
+    maxPatternsPerFeed: Type.Integer({
+      group: 'Receiving',
+      default: 1000,
+      minimum: 1,
+      maximum: 100_000,
+      description: 'How many topics and patterns one feed may name.',
+    }),
+    maxBufferedBytes: Type.Integer({
+      group: 'Receiving',
+      default: 65_536,
+      // Node says 'drain' below this; a smaller limit would never be told that there is room.
+      minimum: 65_536,
+      maximum: 67_108_864,
+      description:
+        'Unsent bytes of one stream above which it gets no live events and catches up from the log instead.',
+    }),
+    maxPageEvents: Type.Integer({
+      group: 'Receiving',
+      default: 1000,
+      minimum: 1,
+      maximum: 100_000,
+      description: 'The longest page of history.',
+    }),
+    maxWaitMs: Type.Integer({
+      group: 'Receiving',
+      default: 60_000,
+      minimum: 0,
+      maximum: MAX_TIMER_MS,
+      description: 'The longest time that a long-polling request (`wait=`) is held.',
+    }),
+    retryMs: Type.Integer({
+      group: 'Receiving',
+      default: 2000,
+      minimum: 0,
+      maximum: MAX_TIMER_MS,
+      description: 'How long clients are told to wait before they reconnect (`retry:`).',
+    }),
+    heartbeatMs: Type.Integer({
+      group: 'Receiving',
+      default: 15_000,
+      minimum: 10,
+      maximum: MAX_KEEPALIVE_MS,
+      description: 'A silent stream gets a comment this often, so that proxies keep it open.',
+    }),
+    stallTimeoutMs: Type.Integer({
+      group: 'Receiving',
+      default: 60_000,
+      minimum: 10,
+      maximum: MAX_TIMER_MS,
+      description: 'A stream whose client reads nothing for this long is closed; the client can resume.',
+    }),
+
+    maxConnections: Type.Integer({
+      group: 'Connections',
+      default: 50_000,
+      minimum: 1,
+      maximum: 10_000_000,
+      description: 'How many connections are open at once.',
+    }),
+    maxStreamsPerConnection: Type.Integer({
+      group: 'Connections',
+      default: 256,
+      minimum: 1,
+      maximum: 100_000,
+      description: 'How many event streams one HTTP/2 connection carries at once.',
+    }),
+    maxHeaderBytes: Type.Integer({
+      group: 'Connections',
+      default: 32_768,
+      minimum: 1024,
+      maximum: 1_048_576,
+      description: 'The largest request head. A feed names its topics there.',
+    }),
+    pingIntervalMs: Type.Integer({
+      group: 'Connections',
+      default: 15_000,
+      minimum: 10,
+      maximum: MAX_KEEPALIVE_MS,
+      description: 'How often a silent HTTP/2 peer is sent a PING.',
+    }),
+    pingTimeoutMs: Type.Integer({
+      group: 'Connections',
+      default: 10_000,
+      minimum: 10,
+      maximum: MAX_TIMER_MS,
+      description: 'A peer that leaves a PING unanswered for this long is freed.',
+    }),
+    drainMs: Type.Integer({
+      group: 'Connections',
+      default: 5000,
+      minimum: 0,
+      maximum: MAX_TIMER_MS,
+      description: 'After SIGTERM, all streams are closed within this time.',
+    }),
+
+    logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, {
+      group: 'Logging',
+      placeholder: 'level',
+      default: 'info',
+      description: 'The least severe messages to print.',
+    }),
+    logFormat: Type.Enum(['auto', 'json', 'pretty'] as const, {
+      group: 'Logging',
+      placeholder: 'format',
+      default: 'auto',
+      description: 'How messages are printed. `auto` is pretty on a terminal and JSON otherwise.',
+    }),
+  },
+  { additionalProperties: false },
+)
+
+type Options = Static<typeof configSchema>
+export type OptionName = keyof Options
+type ReadonlyValue<T> = T extends readonly (infer Item)[] ? readonly Item[] : T
+
+/** What `loadConfig` returns: every option has its value, and the whole is frozen. */
+export type Config = {
+  readonly [Name in Exclude<OptionName, 'cert' | 'key'>]: ReadonlyValue<Options[Name]>
+} & { readonly cert: string | undefined; readonly key: string | undefined }
+
+/** What one source sets: some of the options, checked one by one. */
+export type GivenOptions = { readonly [Name in OptionName]?: Config[Name] }
+
+/** What this project reads of an option's schema, whatever its type. */
+export interface OptionSchema {
+  readonly type?: 'integer' | 'string' | 'boolean' | 'array'
+  readonly enum?: readonly string[]
+  readonly group: string
+  readonly description: string
+  readonly default?: string | number | boolean
+  /** The default in words, where it depends on another option. */
+  readonly defaultNote?: string
+  readonly placeholder?: string
+  readonly unit?: string
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly minLength?: number
+}
+
+export const OPTIONS = configSchema.properties as unknown as Readonly<Record<OptionName, OptionSchema>>
+export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[]
+
+/** What runs when nothing is set: loopback, and open to all of it. */
+export const DEFAULTS: Config = Object.freeze({
+  ...(Object.fromEntries(OPTION_NAMES.map(name => [name, OPTIONS[name].default])) as unknown as Config),
+  corsOrigin: Object.freeze([]),
+  anonymousPublish: Object.freeze(['**']),
+  anonymousReceive: Object.freeze(['**']),
+})

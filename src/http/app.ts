@@ -1,0 +1,143 @@
+// The Fastify instance: HTTP/2 over TLS with HTTP/1.1 on the same port, request limits, and errors as problems.
+
+import type { Server as NetServer, Socket } from 'node:net'
+import fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import { ERRORS, MillraceError } from '../errors.ts'
+import type { Connections } from './connections.ts'
+import { PROBLEM_MEDIA_TYPE, problemText, sendProblem } from './problem.ts'
+
+export interface AppOptions {
+  readonly logger: Logger
+  /** Certificate and key; absent: plain HTTP/1.1. */
+  readonly tls?: { cert: string; key: string; minVersion: 'TLSv1.2' } | undefined
+  readonly maxHeaderBytes: number
+  readonly maxStreamsPerConnection: number
+}
+
+// Plain requests find a place beside as many event streams as are allowed.
+const SPARE_STREAMS = 256
+
+// Each stream's backlog is bounded already. Node's own bound for all streams of a session would make one stalled
+// stream's siblings fail, so it is set where it cannot be met, in MB.
+const SESSION_MEMORY_MB = 1024
+
+// The parsers take heads a little larger than allowed, so that we can answer rather than hang up.
+const HEADER_MARGIN_BYTES = 16 * 1024
+
+const HEADERS_TIMEOUT_MS = 30_000
+
+export function createApp(options: AppOptions, connections: Connections): FastifyInstance {
+  const app = fastify({
+    ...(options.tls === undefined ? plainServer(options) : secureServer(options, options.tls)),
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: options.maxHeaderBytes },
+    frameworkErrors: sendProblem as never,
+    clientErrorHandler: answerClientError,
+  }) as unknown as FastifyInstance
+  connections.follow(app.server as NetServer, options.tls !== undefined)
+  app.setErrorHandler(sendProblem)
+  readBodiesOurselves(app)
+  refuseWhatExceedsLimits(app, options, connections)
+  explainUnknownRoutes(app)
+  return app
+}
+
+function plainServer({ maxHeaderBytes }: AppOptions): object {
+  const maxHeaderSize = maxHeaderBytes + HEADER_MARGIN_BYTES
+  return { http: { maxHeaderSize, headersTimeout: HEADERS_TIMEOUT_MS }, requestTimeout: 0 }
+}
+
+function secureServer(
+  { maxHeaderBytes, maxStreamsPerConnection }: AppOptions,
+  tls: NonNullable<AppOptions['tls']>,
+): object {
+  const maxHeaderSize = maxHeaderBytes + HEADER_MARGIN_BYTES
+  return {
+    http2: true,
+    https: {
+      ...tls,
+      allowHTTP1: true,
+      maxHeaderSize,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // A body may take as long as it likes: it can be a stream of lines.
+      requestTimeout: 0,
+      maxSessionMemory: SESSION_MEMORY_MB,
+      maxSendHeaderBlockLength: 65_536,
+      settings: {
+        maxConcurrentStreams: maxStreamsPerConnection + SPARE_STREAMS,
+        maxHeaderListSize: maxHeaderSize,
+      },
+    },
+  }
+}
+
+/** Routes read bodies from `request.raw`, so no parser may touch them. */
+function readBodiesOurselves(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+}
+
+function refuseWhatExceedsLimits(
+  app: FastifyInstance,
+  { maxHeaderBytes }: AppOptions,
+  connections: Connections,
+): void {
+  app.addHook('onRequest', async request => {
+    if (connections.of(request).isOverLimit) {
+      const detail = 'This connection came when the limit was reached.'
+      throw new MillraceError('MILLRACE_TOO_MANY_CONNECTIONS', detail, { retryAfter: 5 })
+    }
+    if (headBytes(request) > maxHeaderBytes) {
+      throw new MillraceError('MILLRACE_HEADERS_TOO_LARGE', `The limit is ${maxHeaderBytes} bytes.`)
+    }
+  })
+}
+
+function headBytes({ raw }: FastifyRequest): number {
+  let bytes = raw.url?.length ?? 0
+  for (const text of raw.rawHeaders) bytes += text.length
+  return bytes
+}
+
+/** 405 where the path exists with other methods, else 404. */
+function explainUnknownRoutes(app: FastifyInstance): void {
+  const methodsOf = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = methodsOf.get(url) ?? new Set<string>()
+    for (const each of [method].flat()) methods.add(each)
+    methodsOf.set(url, methods)
+  })
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?')[0]!
+    const methods = [...methodsOf].find(([url]) => isPathOf(url, path))?.[1]
+    if (methods === undefined)
+      throw new MillraceError('MILLRACE_NOT_FOUND', `No route has the path '${path}'.`)
+    const allow = [...methods].join(', ')
+    reply.header('allow', allow)
+    throw new MillraceError('MILLRACE_METHOD_NOT_ALLOWED', `${path} takes ${allow}, not ${request.method}.`)
+  })
+}
+
+function isPathOf(url: string, path: string): boolean {
+  // The bare `*` is where CORS answers OPTIONS.
+  if (url.endsWith('/*')) return path.startsWith(url.slice(0, -1))
+  return path === url
+}
+
+/** Answers what the HTTP/1.1 parser refuses, before there is a request. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const code =
+    error.code === 'HPE_HEADER_OVERFLOW' ? 'MILLRACE_HEADERS_TOO_LARGE' : 'MILLRACE_REQUEST_INVALID'
+  const body = problemText(new MillraceError(code, `The request could not be read: ${error.message}.`))
+  const head = [
+    `HTTP/1.1 ${ERRORS[code].status} ${ERRORS[code].title}`,
+    `content-type: ${PROBLEM_MEDIA_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}

@@ -1,0 +1,80 @@
+// Reads request bodies: whole, or line by line without holding more than a line. Never takes half a body for a whole.
+
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
+import { MillraceError } from '../errors.ts'
+
+/** Reads the whole body as text. Errors: MILLRACE_BODY_TOO_LARGE, MILLRACE_BODY_CUT, MILLRACE_NOT_UTF8. */
+export async function readText(request: FastifyRequest, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of bodyOf(request)) {
+    bytes += chunk.length
+    if (bytes > maxBytes) throw tooLarge('The body', maxBytes)
+    chunks.push(chunk)
+  }
+  return decode(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), 'The body')
+}
+
+/**
+ * Reads the body as lines that end at LF (a CR before it belongs to the end), as many at a time as have arrived. Empty
+ * lines come too, so that they can be counted. The body waits while the caller works on its lines.
+ * Errors: as `readText`; the limit holds for each line.
+ */
+export async function* readLines(request: FastifyRequest, maxBytes: number): AsyncGenerator<Buffer[]> {
+  let rest: Buffer[] = []
+  let restBytes = 0
+  for await (const chunk of bodyOf(request)) {
+    const lines: Buffer[] = []
+    let from = 0
+    for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, from)) {
+      const piece = chunk.subarray(from, end)
+      lines.push(rest.length === 0 ? piece : Buffer.concat([...rest, piece]))
+      rest = []
+      restBytes = 0
+      from = end + 1
+    }
+    if (from < chunk.length) {
+      rest.push(chunk.subarray(from))
+      restBytes += chunk.length - from
+    }
+    if (lines.length > 0) yield lines
+    if (restBytes > maxBytes) throw tooLarge('A line', maxBytes)
+  }
+  if (rest.length > 0) yield [Buffer.concat(rest)]
+}
+
+/** Errors: MILLRACE_NOT_UTF8. */
+export function decode(bytes: Buffer, what: string): string {
+  if (!isUtf8(bytes)) throw new MillraceError('MILLRACE_NOT_UTF8', `${what} is not valid UTF-8.`)
+  return bytes.toString('utf8')
+}
+
+export function tooLarge(what: string, maxBytes: number): MillraceError {
+  return new MillraceError('MILLRACE_BODY_TOO_LARGE', `${what} is larger than ${maxBytes} bytes.`)
+}
+
+const LF = 0x0a
+
+async function* bodyOf(request: FastifyRequest): AsyncGenerator<Buffer> {
+  const incoming = request.raw
+  try {
+    // Whoever stops reading half-way still has an answer to send on this stream.
+    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) yield chunk as Buffer
+  } catch (error) {
+    throw cut(error)
+  }
+  // Node ends an HTTP/2 request whose stream was reset as if it were complete.
+  if (wasCut(incoming)) throw cut()
+}
+
+function wasCut(incoming: IncomingMessage): boolean {
+  return (incoming as { aborted?: boolean }).aborted === true
+}
+
+function cut(cause?: unknown): MillraceError {
+  return new MillraceError('MILLRACE_BODY_CUT', 'The connection was closed before the body was complete.', {
+    cause,
+  })
+}

@@ -1,0 +1,157 @@
+// All open event streams: opens them on requests, keeps them alive, and drains them when the hub shuts down.
+
+import { randomBytes } from 'node:crypto'
+import type { Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { MillraceError } from '../errors.ts'
+import type { StoredEvent } from '../event.ts'
+import type { FrameEncoder, Gap } from '../hub/frames.ts'
+import type { Hub } from '../hub/hub.ts'
+import type { Start } from '../hub/subscriber.ts'
+import { GAP, OPEN, type GapData, type OpenData } from '../protocol/control-events.ts'
+import { formatId } from '../protocol/ids.ts'
+import { encodeSse, feedFrame, SSE_MEDIA_TYPE, stateFrame, topicFrame } from '../protocol/sse.ts'
+import type { Selector } from '../topic-pattern.ts'
+import { http2StreamOf, type Connections } from './connections.ts'
+import { EventStream, type EventStreamOptions } from './event-stream.ts'
+import { Rounds } from './rounds.ts'
+
+export interface EventStreamsOptions extends EventStreamOptions {
+  readonly maxStreamsPerConnection: number
+  /** The `retry:` that clients are given, in milliseconds. */
+  readonly retryMs: number
+}
+
+export type StreamFormat = 'topic' | 'feed'
+
+export class EventStreams {
+  readonly #hub: Hub
+  readonly #connections: Connections
+  readonly #options: EventStreamsOptions
+  readonly #encoders: Readonly<Record<StreamFormat, FrameEncoder>>
+  readonly #open = new Set<EventStream>()
+  readonly #beats: Rounds<EventStream>
+  #isDraining = false
+
+  constructor(hub: Hub, connections: Connections, options: EventStreamsOptions) {
+    this.#hub = hub
+    this.#connections = connections
+    this.#options = options
+    this.#encoders = { topic: sseEncoder(hub.log.epoch, 'topic'), feed: sseEncoder(hub.log.epoch, 'feed') }
+    this.#beats = new Rounds(options.heartbeatMs, stream => stream.beat())
+  }
+
+  get count(): number {
+    return this.#open.size
+  }
+
+  /**
+   * Answers the request with an event stream. The reply is out of Fastify's hands from here on.
+   * Errors: MILLRACE_DRAINING, MILLRACE_TOO_MANY_STREAMS.
+   */
+  open(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    selector: Selector,
+    format: StreamFormat,
+    start: Start,
+  ): void {
+    const connection = this.#connections.of(request)
+    this.#requireRoom(connection.streams)
+    const outgoing = respond(request, reply)
+    const stream = new EventStream(outgoing, connection, this.#options)
+    const stopBeats = this.#beats.add(stream)
+    this.#open.add(stream)
+    outgoing.once('close', () => {
+      stopBeats()
+      this.#open.delete(stream)
+    })
+    stream.write(this.#openFrame(selector, start))
+    stream.carry(this.#hub.subscribe(selector, this.#encoders[format], stream, start))
+  }
+
+  /** Refuses new streams, and ends those that are open, spread over this time. */
+  async drain(drainMs: number): Promise<void> {
+    this.#isDraining = true
+    // The last ones must have the time to get their goodbye.
+    const spreadMs = drainMs * 0.8
+    const leaving = [...this.#open]
+    const startedAt = performance.now()
+    for (const [at, stream] of leaving.entries()) {
+      const dueMs = (at / leaving.length) * spreadMs
+      if (dueMs > performance.now() - startedAt + 10) await sleep(dueMs - (performance.now() - startedAt))
+      stream.end('drain', jittered(this.#options.retryMs))
+    }
+    this.#beats.close()
+  }
+
+  #requireRoom(streams: number): void {
+    const { maxStreamsPerConnection, retryMs } = this.#options
+    if (this.#isDraining) {
+      const retryAfter = Math.ceil(retryMs / 1000)
+      throw new MillraceError('MILLRACE_DRAINING', 'No new streams are opened.', { retryAfter })
+    }
+    if (streams >= maxStreamsPerConnection) {
+      const detail = `A connection may carry ${maxStreamsPerConnection} event streams.`
+      throw new MillraceError('MILLRACE_TOO_MANY_STREAMS', detail, { retryAfter: 1 })
+    }
+  }
+
+  // With an unknown id the gap that follows brings the id: a client that is cut off before it has seen the gap
+  // must come back with what it had.
+  #openFrame(selector: Selector, start: Start): Buffer {
+    const data: OpenData = {
+      feed: randomBytes(12).toString('base64url'),
+      topics: [...selector.topics, ...selector.patterns],
+    }
+    const id = start.kind === 'unknown' ? undefined : formatId(this.#hub.log.epoch, start.position)
+    const { retryMs } = this.#options
+    return Buffer.from(encodeSse({ id, type: OPEN, data: JSON.stringify(data), retryMs }))
+  }
+}
+
+function sseEncoder(epoch: string, format: StreamFormat): FrameEncoder {
+  const frame = format === 'topic' ? topicFrame : feedFrame
+  return {
+    name: format,
+    event: (event: StoredEvent) => Buffer.from(frame(event, epoch)),
+    state: (event: StoredEvent) => Buffer.from(stateFrame(event, format)),
+    gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
+  }
+}
+
+function gapFrame(gap: Gap, epoch: string): string {
+  const data: GapData = {
+    reason: gap.reason,
+    resumesAfter: formatId(epoch, gap.resumesAfter),
+    ...(gap.lostThrough > 0 && { lostThrough: formatId(epoch, gap.lostThrough) }),
+  }
+  return encodeSse({ id: data.resumesAfter, type: GAP, data: JSON.stringify(data) })
+}
+
+const STREAM_HEADERS = {
+  'content-type': SSE_MEDIA_TYPE,
+  // A cache must not keep it, a proxy must neither hold it back nor compress it.
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+} as const
+
+/** Sends the response's head past Fastify, with the headers that hooks have set. */
+function respond(request: FastifyRequest, reply: FastifyReply): Writable {
+  reply.hijack()
+  const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as Record<string, string>
+  const stream = http2StreamOf(request)
+  if (stream === undefined) {
+    reply.raw.writeHead(200, headers)
+    reply.raw.flushHeaders()
+    return reply.raw
+  }
+  stream.respond({ ':status': 200, ...headers })
+  return stream
+}
+
+/** Between half and one and a half times as much, so that clients do not come back all at once. */
+function jittered(milliseconds: number): number {
+  return Math.round(milliseconds * (0.5 + Math.random()))
+}

@@ -1,0 +1,20 @@
+// The Idempotency-Key request header (draft-ietf-httpapi-idempotency-key-header): a repeated publish is kept once.
+
+import type { FastifyRequest } from 'fastify'
+import { MillraceError } from '../errors.ts'
+
+const MAX_KEY_CHARACTERS = 255
+
+const visibleAscii = /^[\x21-\x7e]+$/
+
+/** Errors: MILLRACE_REQUEST_INVALID. The quotes of a structured field are no part of the key. */
+export function idempotencyKey(request: FastifyRequest): string | undefined {
+  const header = request.headers['idempotency-key']
+  if (header === undefined) return undefined
+  const key = String(header).replace(/^"(.*)"$/, '$1')
+  if (key.length <= MAX_KEY_CHARACTERS && visibleAscii.test(key)) return key
+  throw new MillraceError(
+    'MILLRACE_REQUEST_INVALID',
+    `Idempotency-Key takes 1 to ${MAX_KEY_CHARACTERS} visible ASCII characters.`,
+  )
+}

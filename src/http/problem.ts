@@ -1,0 +1,54 @@
+// Turns every error into problem+json (RFC 9457): ours by the catalogue, Fastify's by what they mean, unknown ones
+// logged with their cause and sent without it.
+
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { ERRORS, MillraceError, type ErrorCode } from '../errors.ts'
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
+
+/** Where a running hub explains its errors: `type` of each problem points there. */
+export const ERRORS_PATH = '/errors'
+
+/** The problem document of an error, as JSON text. */
+export function problemText(error: MillraceError, requestId?: string): string {
+  return JSON.stringify({
+    type: `${ERRORS_PATH}#${error.code}`,
+    title: ERRORS[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    ...error.extra,
+    requestId,
+  })
+}
+
+/** Fastify's error handler. */
+export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
+  const known = asMillraceError(error, request)
+  if (known.status >= 500 && known.code === 'MILLRACE_INTERNAL') {
+    request.log.error({ err: error }, 'a request failed for a reason that the catalogue does not know')
+  }
+  if (known.retryAfter !== undefined) reply.header('retry-after', String(known.retryAfter))
+  reply
+    .code(known.status)
+    .type(PROBLEM_MEDIA_TYPE)
+    .header('cache-control', 'no-store')
+    .send(problemText(known, request.id))
+}
+
+// Fastify's own errors, by their codes (https://fastify.dev/docs/latest/Reference/Errors/).
+const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_VALIDATION: 'MILLRACE_REQUEST_INVALID',
+  FST_ERR_BAD_URL: 'MILLRACE_REQUEST_INVALID',
+  FST_ERR_MAX_PARAM_LENGTH: 'MILLRACE_TOPIC_INVALID',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'MILLRACE_MEDIA_TYPE_UNSUPPORTED',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'MILLRACE_BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'MILLRACE_BODY_CUT',
+}
+
+function asMillraceError(error: FastifyError | Error, request: FastifyRequest): MillraceError {
+  if (error instanceof MillraceError) return error
+  const code = 'code' in error ? FASTIFY_CODES[error.code] : undefined
+  if (code !== undefined) return new MillraceError(code, `${error.message}.`, { cause: error })
+  return new MillraceError('MILLRACE_INTERNAL', `The request ${request.id} failed.`, { cause: error })
+}

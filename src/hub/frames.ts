@@ -1,0 +1,43 @@
+// What turns events into the bytes of one wire format, and the sink that takes the bytes.
+
+import type { Position, StoredEvent } from '../event.ts'
+import type { CloseReason } from './close-reason.ts'
+
+/** A wire format. The hub calls `event` once for an event and flush, whatever the number of readers. */
+export interface FrameEncoder {
+  /** Names the format; subscribers share chunks only with others of the same format. */
+  readonly name: string
+  event(event: StoredEvent): Buffer
+  /** A topic's state, for someone who did not see it set: it must not move the reader's last id. */
+  state(event: StoredEvent): Buffer
+  gap(gap: Gap): Buffer
+}
+
+/** What a subscriber is told when events it wanted are gone. */
+export interface Gap {
+  /** `expired`: they left the log. `unknown`: the log never issued the id that the subscriber came with. */
+  readonly reason: 'expired' | 'unknown'
+  /** Where the subscriber goes on: it sees every event after this that the log still has. */
+  readonly resumesAfter: Position
+  /** Events up to here are gone, this one included. 0: not known. */
+  readonly lostThrough: Position
+}
+
+/** The receiving end of a subscription: an HTTP stream, or whatever else takes bytes. */
+export interface Sink {
+  /** Streams of one connection share this object; the hub paces its writes by it. */
+  readonly connection: Connection
+  /**
+   * False while too much waits unsent. Once it was seen false, the sink calls `Subscriber.drained` when there
+   * is room again, or closes.
+   */
+  readonly hasRoom: boolean
+  write(chunk: Buffer): void
+  /** Ends the stream from the hub's side. */
+  end(reason: CloseReason): void
+}
+
+export interface Connection {
+  /** The flush turn that last wrote to this connection. */
+  turn: number
+}

@@ -1,0 +1,234 @@
+// The hub: publishers append to the log, and what the log's tail hands back is delivered to whoever wants it.
+// Delivery happens only from the tail, so everybody sees the log's order and nobody sees what was not kept.
+
+import type { NewEvent, Position, StoredEvent } from '../event.ts'
+import type { Appended, AppendKey, EventLog } from '../log/event-log.ts'
+import type { Selector } from '../topic-pattern.ts'
+import { Audience, audienceKey } from './audience.ts'
+import type { FrameEncoder, Sink } from './frames.ts'
+import { SILENT_OBSERVER, type HubObserver } from './observer.ts'
+import { Subscriber, type Start, type SubscriberHost } from './subscriber.ts'
+import { TopicIndex } from './topic-index.ts'
+
+// One flush carries at most about this much: what waits behind a write that is not taken stays small.
+const MAX_FLUSH_BYTES = 64 * 1024
+
+// Publishers wait while more than this is appended but not yet delivered: readers are not starved.
+const MAX_PENDING_BYTES = 4 * 1024 * 1024
+
+// So many connections are written to in one turn of the event loop: what was written leaves while it is in the
+// caches, and requests are answered in between.
+const CONNECTIONS_PER_TURN = 16
+
+// Catching up gets this much of a turn before other work has its chance, in milliseconds.
+const READ_TURN_MS = 4
+
+interface Delivery {
+  readonly audience: Audience
+  readonly events: number
+  readonly chunk: Buffer
+}
+
+export class Hub implements SubscriberHost {
+  readonly log: EventLog
+  readonly observer: HubObserver
+  position: Position
+  readonly #index = new TopicIndex<Audience>()
+  readonly #audiences = new Map<string, Audience>()
+  readonly #stopTail: () => void
+  #pending: StoredEvent[] = []
+  #pendingBytes = 0
+  #isFlushing = false
+  #publishersWaiting: (() => void)[] = []
+  #turn = 0
+  readonly #readers = new Set<Subscriber>()
+  #isReading = false
+
+  constructor(log: EventLog, observer: HubObserver = SILENT_OBSERVER) {
+    this.log = log
+    this.observer = observer
+    this.position = log.head()
+    this.#stopTail = log.tail(events => this.#take(events))
+  }
+
+  /**
+   * Appends events to the log, all or none; resolves when the log has them. Waits first while delivery is far
+   * behind. Errors: those of `EventLog.append`.
+   */
+  async publish(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
+    while (this.#pendingBytes > MAX_PENDING_BYTES) {
+      await new Promise<void>(resolve => this.#publishersWaiting.push(resolve))
+    }
+    const appended = await this.log.append(events, key)
+    this.observer.published(appended.added, events.length - appended.added)
+    return appended
+  }
+
+  /** Where a subscription begins that comes with this cursor; undefined: an id that the log never issued. */
+  startAt(cursor: 'now' | 'earliest' | { epoch: string; position: Position } | undefined): Start {
+    if (cursor === 'now') return { kind: 'now', position: this.position }
+    if (cursor === 'earliest') return { kind: 'earliest', position: 0 }
+    const isOurs = cursor?.epoch === this.log.epoch && cursor.position <= this.log.head()
+    return isOurs ? { kind: 'resume', position: cursor.position } : { kind: 'unknown', position: 0 }
+  }
+
+  /** Starts a subscription; its owner calls `drained` when the sink has room again and `close` when it is gone. */
+  subscribe(selector: Selector, encoder: FrameEncoder, sink: Sink, start: Start): Subscriber {
+    const subscriber = new Subscriber(this, selector, encoder, sink, start)
+    this.observer.subscribed()
+    this.queueRead(subscriber)
+    return subscriber
+  }
+
+  close(): void {
+    this.#stopTail()
+  }
+
+  // ---- for subscribers
+
+  queueRead(subscriber: Subscriber): void {
+    this.#readers.add(subscriber)
+    if (this.#isReading) return
+    this.#isReading = true
+    setImmediate(() => void this.#readInTurn())
+  }
+
+  join(subscriber: Subscriber): void {
+    const key = audienceKey(subscriber.selector, subscriber.encoder)
+    let audience = this.#audiences.get(key)
+    if (audience === undefined) {
+      audience = new Audience(subscriber.selector, subscriber.encoder)
+      this.#audiences.set(key, audience)
+      this.#index.add(audience.selector, audience)
+    }
+    audience.subscribers.add(subscriber)
+  }
+
+  leave(subscriber: Subscriber): void {
+    const audience = this.#audiences.get(audienceKey(subscriber.selector, subscriber.encoder))
+    if (audience === undefined) return
+    audience.subscribers.delete(subscriber)
+    if (audience.subscribers.size > 0) return
+    this.#audiences.delete(audience.key)
+    this.#index.remove(audience.selector, audience)
+  }
+
+  // ---- catching up: readers take turns, one page each
+
+  async #readInTurn(): Promise<void> {
+    const deadline = performance.now() + READ_TURN_MS
+    for (const subscriber of this.#readers) {
+      this.#readers.delete(subscriber)
+      await subscriber.readOn().catch((error: unknown) => this.#failReader(subscriber, error))
+      if (performance.now() > deadline) break
+    }
+    if (this.#readers.size > 0) setImmediate(() => void this.#readInTurn())
+    else this.#isReading = false
+  }
+
+  #failReader(subscriber: Subscriber, error: unknown): void {
+    this.observer.readFailed(error)
+    subscriber.sink.end('error')
+    subscriber.close('error')
+  }
+
+  // ---- delivery: what arrives while a flush runs leaves together in the next one
+
+  #take(events: readonly StoredEvent[]): void {
+    for (const event of events) {
+      this.#pending.push(event)
+      this.#pendingBytes += deliveryBytes(event)
+    }
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    const startedAt = performance.now()
+    const batch = this.#takeBatch()
+    const after = this.position
+    // From here on, whoever catches up reads as far as this flush goes, and joins behind it.
+    this.position = batch.at(-1)!.position
+    this.#write(this.#writes(this.#deliveries(batch), after, this.position), startedAt)
+  }
+
+  /** Writes to a few connections, and goes on in the next turn of the event loop. */
+  #write(writes: Iterator<undefined, void>, startedAt: number): void {
+    this.#turn++
+    if (writes.next().done !== true) {
+      setImmediate(() => this.#write(writes, startedAt))
+      return
+    }
+    this.observer.flushed(performance.now() - startedAt)
+    for (const resume of this.#publishersWaiting.splice(0)) resume()
+    if (this.#pending.length > 0) setImmediate(() => this.#flush())
+    else this.#isFlushing = false
+  }
+
+  /** Writes the chunks of the batch `(after, through]`; yields when the turn has had enough. */
+  *#writes(deliveries: readonly Delivery[], after: Position, through: Position): Generator<undefined, void> {
+    let connections = 0
+    for (const { audience, events, chunk } of deliveries) {
+      let written = 0
+      for (const subscriber of audience.subscribers) {
+        // Whoever joined during this flush has read the batch from the log.
+        if (subscriber.position >= through) continue
+        const { sink } = subscriber
+        if (!sink.hasRoom) {
+          subscriber.fallBehind(after)
+          continue
+        }
+        if (sink.connection.turn !== this.#turn) {
+          if (connections === CONNECTIONS_PER_TURN) {
+            connections = 0
+            yield
+            if (subscriber.phase !== 'live') continue
+          }
+          connections++
+          sink.connection.turn = this.#turn
+        }
+        sink.write(chunk)
+        subscriber.position = through
+        written++
+      }
+      this.observer.delivered(events, written)
+    }
+  }
+
+  #takeBatch(): StoredEvent[] {
+    let count = 0
+    let bytes = 0
+    while (count < this.#pending.length && bytes < MAX_FLUSH_BYTES) {
+      bytes += deliveryBytes(this.#pending[count++]!)
+    }
+    this.#pendingBytes -= bytes
+    if (count < this.#pending.length) return this.#pending.splice(0, count)
+    const batch = this.#pending
+    this.#pending = []
+    return batch
+  }
+
+  /** Encodes the batch, each event once for a format, and gathers each audience's chunk. */
+  #deliveries(batch: readonly StoredEvent[]): Delivery[] {
+    const addressed: Audience[] = []
+    const frames = new Map<FrameEncoder, Buffer>()
+    for (const event of batch) {
+      frames.clear()
+      this.#index.match(event.topic, audience => {
+        // Several of its patterns match: once is enough.
+        if (audience.newest === event.position) return
+        if (audience.events === 0) addressed.push(audience)
+        let frame = frames.get(audience.encoder)
+        if (frame === undefined) frames.set(audience.encoder, (frame = audience.encoder.event(event)))
+        audience.add(event.position, frame)
+      })
+    }
+    return addressed.map(audience => ({ audience, events: audience.events, chunk: audience.takeChunk() }))
+  }
+}
+
+// An event without data is not free either.
+function deliveryBytes(event: StoredEvent): number {
+  return event.data.length + 64
+}

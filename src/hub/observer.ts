@@ -1,0 +1,34 @@
+// What the hub tells whoever measures it. The hub knows no metrics library; src/metrics implements this.
+
+import type { CloseReason } from './close-reason.ts'
+
+export interface HubObserver {
+  /** Events were appended by this hub's publishers: `added` new ones, `repeated` that the log had already. */
+  published(added: number, repeated: number): void
+  /** One chunk of `events` events was written to each of `subscribers` streams. */
+  delivered(events: number, subscribers: number): void
+  /** A flush, from its first write to its last, took this long. */
+  flushed(milliseconds: number): void
+  subscribed(): void
+  unsubscribed(reason: CloseReason, wasLive: boolean): void
+  /** A live subscriber's backlog was full: it goes on from the log. */
+  fellBehind(): void
+  /** A subscriber reached the head and joined its audience. */
+  wentLive(): void
+  /** A subscriber was told that events are gone. */
+  gapAnnounced(): void
+  /** The log failed to read for a subscriber, which is closed for it. */
+  readFailed(error: unknown): void
+}
+
+export const SILENT_OBSERVER: HubObserver = {
+  published() {},
+  delivered() {},
+  flushed() {},
+  subscribed() {},
+  unsubscribed() {},
+  fellBehind() {},
+  wentLive() {},
+  gapAnnounced() {},
+  readFailed() {},
+}

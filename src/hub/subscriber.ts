@@ -1,0 +1,156 @@
+// A subscriber is a cursor, not a queue: all it keeps is a position. Live, it shares its audience's chunks. Whenever it
+// is not (it just came, it resumes, its socket stopped taking data) it reads the log from its position, page by page,
+// until it meets the head and joins its audience again. One mechanism, three speeds.
+
+import type { Position, StoredEvent } from '../event.ts'
+import type { EventLog, ReadLimit } from '../log/event-log.ts'
+import type { Selector } from '../topic-pattern.ts'
+import type { CloseReason } from './close-reason.ts'
+import type { FrameEncoder, Gap, Sink } from './frames.ts'
+import type { HubObserver } from './observer.ts'
+
+/** What a subscriber needs of the hub. */
+export interface SubscriberHost {
+  readonly log: EventLog
+  readonly observer: HubObserver
+  /** Every live subscriber has, or is getting, all events up to here. */
+  readonly position: Position
+  /** Has `readOn` called soon, in turn with other readers. */
+  queueRead(subscriber: Subscriber): void
+  join(subscriber: Subscriber): void
+  leave(subscriber: Subscriber): void
+}
+
+/**
+ * Where a subscription begins.
+ * - `now`: after what was delivered so far, with the topics' states first
+ * - `earliest`: at the oldest event that is kept, with those states first that are older
+ * - `resume`: after a position that the log has issued
+ * - `unknown`: the id that was given is not the log's: a gap, then as `earliest`
+ */
+export interface Start {
+  readonly kind: 'now' | 'earliest' | 'resume' | 'unknown'
+  readonly position: Position
+}
+
+export type SubscriberPhase = 'catching-up' | 'live' | 'behind' | 'closed'
+
+const PAGE_EVENTS = 1000
+const PAGE_BYTES = 64 * 1024
+
+export class Subscriber {
+  readonly selector: Selector
+  readonly encoder: FrameEncoder
+  readonly sink: Sink
+  /** Everything that matches, up to here, was written to the sink. Kept up to date only while not live. */
+  position: Position
+  phase: SubscriberPhase = 'catching-up'
+  readonly #host: SubscriberHost
+  /** The states still to be handed over, before any further event. */
+  #states: { after: Position; through: Position; onlyGone: boolean } | undefined
+  /** Losses up to here are known to the client, or of no concern to it. */
+  #knownLoss: Position = 0
+  /** Whatever is gone before the first page is no news: the client asked for what there is. */
+  #acceptsLoss: boolean
+
+  constructor(host: SubscriberHost, selector: Selector, encoder: FrameEncoder, sink: Sink, start: Start) {
+    this.#host = host
+    this.selector = selector
+    this.encoder = encoder
+    this.sink = sink
+    this.position = start.position
+    this.#acceptsLoss = start.kind === 'earliest' || start.kind === 'unknown'
+    if (start.kind === 'now') this.#states = { after: 0, through: start.position, onlyGone: false }
+    if (start.kind === 'unknown') {
+      this.#announce({ reason: 'unknown', resumesAfter: start.position, lostThrough: 0 })
+    }
+  }
+
+  /** The sink has room again. */
+  drained(): void {
+    if (this.phase === 'behind' || this.phase === 'catching-up') this.#host.queueRead(this)
+  }
+
+  /** The hub found the sink full: from `position` on, the log is read instead. */
+  fallBehind(position: Position): void {
+    this.phase = 'behind'
+    this.position = Math.max(this.position, position)
+    this.#host.leave(this)
+    this.#host.observer.fellBehind()
+  }
+
+  /** Ends the subscription. The sink has ended, or ends now, by itself. */
+  close(reason: CloseReason): void {
+    if (this.phase === 'closed') return
+    const wasLive = this.phase === 'live'
+    if (wasLive) this.#host.leave(this)
+    this.phase = 'closed'
+    this.#host.observer.unsubscribed(reason, wasLive)
+  }
+
+  /** Takes one step towards the head. Called by the hub, one call at a time. */
+  async readOn(): Promise<void> {
+    // Without room nothing is read: `drained` comes when there is.
+    if (this.phase === 'closed' || this.phase === 'live' || !this.sink.hasRoom) return
+    if (this.#states !== undefined) await this.#readStates(this.#states)
+    else if (this.position === this.#host.position) return this.#goLive()
+    else if (this.position < this.#host.position) await this.#readEvents()
+    // Ahead, it came with the id of an event whose delivery has not begun: the next turn sees to it.
+    if (!this.#isClosed()) this.#host.queueRead(this)
+  }
+
+  #goLive(): void {
+    this.phase = 'live'
+    this.#host.join(this)
+    this.#host.observer.wentLive()
+  }
+
+  async #readEvents(): Promise<void> {
+    const page = await this.#host.log.read(this.position, this.selector, this.#limit(this.#host.position))
+    if (this.#isClosed()) return
+    if (page.lostThrough > this.#knownLoss) this.#noteLoss(page.lostThrough)
+    else {
+      this.#write(page.events, event => this.encoder.event(event))
+      this.position = page.position
+    }
+    this.#acceptsLoss = false
+  }
+
+  /** Some of what comes next is gone. Say so, and hand over the states that went with it. */
+  #noteLoss(lostThrough: Position): void {
+    this.#knownLoss = lostThrough
+    if (!this.#acceptsLoss) {
+      this.#announce({ reason: 'expired', resumesAfter: this.position, lostThrough })
+    }
+    this.#states = { after: this.position, through: this.#host.position, onlyGone: true }
+  }
+
+  async #readStates(states: { after: Position; through: Position; onlyGone: boolean }): Promise<void> {
+    const limit = { ...this.#limit(states.through), onlyGone: states.onlyGone }
+    const page = await this.#host.log.readStates(states.after, this.selector, limit)
+    if (this.#isClosed()) return
+    this.#write(page.events, event => this.encoder.state(event))
+    states.after = page.position
+    if (states.after >= states.through) this.#states = undefined
+  }
+
+  #announce(gap: Gap): void {
+    this.sink.write(this.encoder.gap(gap))
+    this.#host.observer.gapAnnounced()
+  }
+
+  #write(events: readonly StoredEvent[], encode: (event: StoredEvent) => Buffer): void {
+    if (events.length === 0) return
+    this.sink.write(events.length === 1 ? encode(events[0]!) : Buffer.concat(events.map(encode)))
+    this.#host.observer.delivered(events.length, 1)
+  }
+
+  #limit(through: Position): ReadLimit {
+    return { through, maxEvents: PAGE_EVENTS, maxBytes: PAGE_BYTES }
+  }
+
+  // A method, for the compiler would take the phase to be what it was before the await.
+  #isClosed(): boolean {
+    return this.phase === 'closed'
+  }
+}

@@ -1,0 +1,9 @@
+// The name of one life of a log: it sorts by start time, and two random digits keep twins apart.
+
+const TIME_WIDTH = 9 // base36 milliseconds: enough until the year 5188
+const SALT_WIDTH = 2
+
+export function newEpoch(now: number): string {
+  const salt = Math.floor(Math.random() * 36 ** SALT_WIDTH)
+  return now.toString(36).padStart(TIME_WIDTH, '0') + salt.toString(36).padStart(SALT_WIDTH, '0')
+}

@@ -1,0 +1,114 @@
+// The log's interface and its laws. Every backend runs the same suite: test/contract/event-log.ts.
+
+import type { NewEvent, Position, StoredEvent, Topic } from '../event.ts'
+import type { Selector } from '../topic-pattern.ts'
+
+/**
+ * An ordered, bounded store of events.
+ *
+ * Laws:
+ * 1. *Order.* Positions are given in append order and never reused within an epoch. The log has one
+ *    order for all topics; `read` and `tail` both follow it.
+ * 2. *Kept before known.* When `append` resolves, the events are stored as durably as this log can.
+ *    `tail` hands an event over only then, exactly once, in order, whoever wrote it.
+ * 3. *All or nothing.* The events of one `append` call are stored together, with consecutive positions, or not
+ *    at all.
+ * 4. *No silent hole.* What `read` leaves out of its range because it is gone is covered by `lostThrough`.
+ * 5. *One life, one epoch.* A log that lost its contents, or went back in time, has a new epoch that sorts after
+ *    the old one wherever the clock allows.
+ */
+export interface EventLog {
+  /** Names this life of the log: 11 characters of `[0-9a-z]`. */
+  readonly epoch: string
+
+  /** The newest position that `tail` has handed over; 0 in an empty log. */
+  head(): Position
+
+  /**
+   * Stores events, all or none.
+   * With a `key`, events that were stored under it before are not stored again.
+   * Errors: MILLRACE_KEY_REUSED, MILLRACE_STATE_FULL.
+   */
+  append(events: readonly NewEvent[], key?: AppendKey): Promise<Appended>
+
+  /** Reads a page of the events that match, in order, from just after `after`. */
+  read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage>
+
+  /**
+   * Reads a page of topics' current states, in the order they were set. `onlyGone` leaves out those that
+   * `read` still finds. `lostThrough` is always 0.
+   */
+  readStates(after: Position, selector: Selector, limit: ReadLimit & { onlyGone: boolean }): Promise<ReadPage>
+
+  /** The newest position at which an event that matches has been lost; 0 when none was. Never too small. */
+  lostThrough(selector: Selector): Promise<Position>
+
+  /** What is kept of one topic; undefined when there is nothing. */
+  topic(topic: Topic): Promise<TopicSummary | undefined>
+
+  /** The topics that match, by name (in code unit order), from just after `after`. */
+  topics(after: Topic, selector: Selector, limit: number): Promise<TopicSummary[]>
+
+  /** Calls the listener with every event from now on, in order, in batches. Returns the function that ends it. */
+  tail(listener: TailListener): () => void
+
+  /** What the log holds now, for metrics. */
+  usage(): LogUsage
+
+  close(): Promise<void>
+}
+
+/** The listener must not throw and must not keep the array. */
+export type TailListener = (events: readonly StoredEvent[]) => void
+
+/**
+ * Makes a repeated append harmless. A request that appends in several calls numbers its events from 0 and says
+ * with `offset` where each call's events begin.
+ */
+export interface AppendKey {
+  readonly value: string
+  readonly offset: number
+}
+
+export interface Appended {
+  /** The position of the last of these events, given now or when they were first stored. */
+  readonly last: Position
+  /** How many of the events were new. */
+  readonly added: number
+}
+
+export interface ReadLimit {
+  /** Nothing newer than this is read. */
+  readonly through: Position
+  readonly maxEvents: number
+  /** A page ends with the event that reaches this size, in bytes as the log counts them. */
+  readonly maxBytes: number
+}
+
+export interface ReadPage {
+  readonly events: readonly StoredEvent[]
+  /** The cursor after this page: no later page begins before it. May run ahead of the last event. */
+  readonly position: Position
+  /** Matching events between `after` and here, this one included, are gone. 0: none. */
+  readonly lostThrough: Position
+}
+
+export interface TopicSummary {
+  readonly topic: Topic
+  readonly events: number
+  readonly bytes: number
+  /** The oldest and newest events kept; undefined where only the state is left. */
+  readonly first: Position | undefined
+  readonly last: Position | undefined
+  /** Where the state was set. */
+  readonly state: Position | undefined
+  /** When the newest of all these was stored: milliseconds since 1970. */
+  readonly time: number
+}
+
+export interface LogUsage {
+  readonly topics: number
+  readonly events: number
+  readonly bytes: number
+  readonly stateBytes: number
+}

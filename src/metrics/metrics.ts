@@ -1,0 +1,115 @@
+// Counts what the hub reports, for Prometheus.
+
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { CloseReason } from '../hub/close-reason.ts'
+import type { HubObserver } from '../hub/observer.ts'
+import type { LogUsage } from '../log/event-log.ts'
+
+/** What is read when somebody looks, rather than counted as it happens. */
+export interface Gauges {
+  usage(): LogUsage
+  connections(): number
+  streams(): number
+}
+
+export class Metrics implements HubObserver {
+  readonly registry = new Registry()
+  readonly #published = this.#counter('published_events_total', 'Events that the log took')
+  readonly #repeated = this.#counter(
+    'repeated_events_total',
+    'Events that were published again under an Idempotency-Key that the log knew',
+  )
+  readonly #delivered = this.#counter('delivered_events_total', 'Events written to streams')
+  readonly #writes = this.#counter('writes_total', 'Chunks written to streams')
+  readonly #gaps = this.#counter('gaps_total', 'Times a subscriber was told that events are gone')
+  readonly #fellBehind = this.#counter(
+    'fell_behind_total',
+    'Times a live subscriber did not read fast enough and went on from the log',
+  )
+  readonly #readErrors = this.#counter(
+    'log_read_errors_total',
+    'Streams closed since the log could not be read',
+  )
+  readonly #live = this.#gauge('subscribers_live', 'Subscribers at the head')
+  readonly #behind = this.#gauge('subscribers_behind', 'Subscribers that are catching up or do not read')
+  readonly #closes = new Counter({
+    name: 'millrace_closes_total',
+    help: 'Subscriptions that ended, by reason',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  })
+  readonly #flush = new Histogram({
+    name: 'millrace_flush_seconds',
+    help: 'From the first write of a flush to its last',
+    buckets: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1],
+    registers: [this.registry],
+  })
+
+  constructor(gauges: Gauges) {
+    collectDefaultMetrics({ register: this.registry })
+    this.#reading('connections', 'Open connections', () => gauges.connections())
+    this.#reading('streams', 'Open event streams', () => gauges.streams())
+    this.#reading('log_topics', 'Topics with events in the log', () => gauges.usage().topics)
+    this.#reading('log_events', 'Events in the log', () => gauges.usage().events)
+    this.#reading('log_bytes', 'What the events in the log take', () => gauges.usage().bytes)
+    this.#reading('state_bytes', "What the topics' states take", () => gauges.usage().stateBytes)
+  }
+
+  published(added: number, repeated: number): void {
+    this.#published.inc(added)
+    if (repeated > 0) this.#repeated.inc(repeated)
+  }
+
+  delivered(events: number, subscribers: number): void {
+    this.#delivered.inc(events * subscribers)
+    this.#writes.inc(subscribers)
+  }
+
+  flushed(milliseconds: number): void {
+    this.#flush.observe(milliseconds / 1000)
+  }
+
+  subscribed(): void {
+    this.#behind.inc()
+  }
+
+  unsubscribed(reason: CloseReason, wasLive: boolean): void {
+    const gauge = wasLive ? this.#live : this.#behind
+    gauge.dec()
+    this.#closes.inc({ reason })
+  }
+
+  fellBehind(): void {
+    this.#fellBehind.inc()
+    this.#live.dec()
+    this.#behind.inc()
+  }
+
+  wentLive(): void {
+    this.#behind.dec()
+    this.#live.inc()
+  }
+
+  gapAnnounced(): void {
+    this.#gaps.inc()
+  }
+
+  readFailed(): void {
+    this.#readErrors.inc()
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name: `millrace_${name}`, help, registers: [this.registry] })
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name: `millrace_${name}`, help, registers: [this.registry] })
+  }
+
+  #reading(name: string, help: string, read: () => number): void {
+    const collect = function (this: Gauge): void {
+      this.set(read())
+    }
+    new Gauge({ name: `millrace_${name}`, help, collect, registers: [this.registry] })
+  }
+}

@@ -1,0 +1,34 @@
+// The events that the hub itself puts on a stream, and their data. Clients tell them by the prefix `millrace:`.
+
+import { RESET, type Topic } from '../event.ts'
+
+/** First on every stream: what it follows; its id is where the stream starts. */
+export const OPEN = 'millrace:open'
+/** Events that the client wanted are gone. Comes before anything newer. */
+export const GAP = 'millrace:gap'
+/** The hub ends the stream; `retry:` says when to come back. */
+export const BYE = 'millrace:bye'
+export { RESET }
+
+export interface OpenData {
+  /** The stream's own name. */
+  readonly feed: string
+  readonly topics: readonly string[]
+}
+
+export interface GapData {
+  /** `expired`: events left the log. `unknown`: the log never issued the id that the client came with. */
+  readonly reason: 'expired' | 'unknown'
+  /** The stream goes on with what the log still has after this id. */
+  readonly resumesAfter: string
+  /** Events up to this id are gone, where known. */
+  readonly lostThrough?: string
+}
+
+export interface ResetData {
+  readonly topic: Topic
+}
+
+export interface ByeData {
+  readonly reason: string
+}

@@ -1,0 +1,27 @@
+// What every route is given.
+
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Grant } from '../auth/grant.ts'
+import type { EventStreams } from '../http/event-streams.ts'
+import type { PublishRate } from '../http/publish-rate.ts'
+import type { Hub } from '../hub/hub.ts'
+
+export interface RouteLimits {
+  readonly maxBodyBytes: number
+  readonly maxTopicNameBytes: number
+  readonly maxPatternsPerFeed: number
+  readonly maxPageEvents: number
+  readonly maxWaitMs: number
+}
+
+export interface RouteContext {
+  readonly hub: Hub
+  readonly streams: EventStreams
+  readonly publishRate: PublishRate
+  readonly limits: RouteLimits
+  /** Aborted when the hub begins to shut down. */
+  readonly closing: AbortSignal
+  grantOf(request: FastifyRequest): Grant
+}
+
+export type RoutePlugin = (app: FastifyInstance, context: RouteContext) => Promise<void>

@@ -1,0 +1,55 @@
+// GET /feed: many topics and patterns on one event stream, with one cursor.
+
+import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { MillraceError } from '../errors.ts'
+import { preferredType } from '../http/media-type.ts'
+import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
+import { selectorOf } from '../topic-pattern.ts'
+import type { RoutePlugin } from './context.ts'
+import { requestedCursor, validPattern } from './names.ts'
+import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
+
+export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, grantOf }) => {
+  const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
+
+  app.get(
+    '/feed',
+    {
+      schema: {
+        summary: 'Follow many topics on one stream',
+        description: 'Each event is an envelope `{"topic", "type"?, "time", "data"}`.',
+        tags: ['receive'],
+        querystring: Type.Object({
+          topic: Type.Array(Type.String(), {
+            description:
+              'A topic or a pattern (`*`: one segment, `**`: any number, last). Repeat it for more.',
+          }),
+          after: afterQuery,
+          lastEventId: Type.Optional(Type.String({ description: 'As the Last-Event-ID header.' })),
+        }),
+        headers: cursorHeaders,
+        response: { 200: eventStreamResponse, ...problemResponses },
+      },
+    },
+    (request, reply) => {
+      const names = request.query.topic
+      if (names.length > limits.maxPatternsPerFeed) {
+        const detail = `A feed may name ${limits.maxPatternsPerFeed} topics and patterns; this one names ${names.length}.`
+        throw new MillraceError('MILLRACE_TOO_MANY_PATTERNS', detail)
+      }
+      const grant = grantOf(request)
+      for (const name of names) grant.requireReceive(validPattern(name, limits))
+      if (preferredType(request.headers.accept, [SSE_MEDIA_TYPE]) === undefined) {
+        throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
+      }
+      const cursor = requestedCursor(request, request.query)
+      streams.open(
+        request,
+        reply,
+        selectorOf(names),
+        'feed',
+        hub.startAt(cursor === 'absent' ? 'now' : cursor),
+      )
+    },
+  )
+}

@@ -1,0 +1,71 @@
+// Reads topics, patterns and cursors from requests.
+
+import type { FastifyRequest } from 'fastify'
+import { MillraceError } from '../errors.ts'
+import { patternFault, topicFault, typeFault, type Position, type Topic } from '../event.ts'
+import { parseId } from '../protocol/ids.ts'
+import { isPattern, type TopicPattern } from '../topic-pattern.ts'
+import type { RouteLimits } from './context.ts'
+
+/** The topic that the path ends with. Errors: MILLRACE_TOPIC_INVALID. */
+export function pathTopic(request: FastifyRequest, limits: RouteLimits): Topic {
+  return validTopic((request.params as { '*': string })['*'], limits)
+}
+
+/** Errors: MILLRACE_TOPIC_INVALID. */
+export function validTopic(topic: string, { maxTopicNameBytes }: RouteLimits): Topic {
+  const fault = topicFault(topic, maxTopicNameBytes)
+  if (fault === undefined) return topic
+  throw new MillraceError('MILLRACE_TOPIC_INVALID', `The topic ${shown(topic)} ${fault}.`)
+}
+
+/** Errors: MILLRACE_TOPIC_INVALID, MILLRACE_PATTERN_INVALID. */
+export function validPattern(name: string, limits: RouteLimits): Topic | TopicPattern {
+  if (!isPattern(name)) return validTopic(name, limits)
+  const fault = patternFault(name, limits.maxTopicNameBytes)
+  if (fault === undefined) return name
+  throw new MillraceError('MILLRACE_PATTERN_INVALID', `The pattern ${shown(name)} ${fault}.`)
+}
+
+/** Errors: MILLRACE_TYPE_INVALID. */
+export function validType(type: string | undefined): string | undefined {
+  const fault = type === undefined ? undefined : typeFault(type)
+  if (fault === undefined) return type
+  throw new MillraceError('MILLRACE_TYPE_INVALID', `The type ${shown(type!)} ${fault}.`)
+}
+
+export type Cursor = 'earliest' | { epoch: string; position: Position }
+
+export interface CursorQuery {
+  readonly after?: string | undefined
+  /** What event-source-polyfill sends in place of the header. */
+  readonly lastEventId?: string | undefined
+}
+
+/**
+ * Where a reader wants to go on. The header comes first: a browser that reconnects repeats the query it began with.
+ * `absent`: it names no place. Undefined: it names one that no hub issues (another server's id, say), which is
+ * announced on the stream. Errors: MILLRACE_ID_INVALID for an `after` that is no id at all.
+ */
+export function requestedCursor(request: FastifyRequest, query: CursorQuery): Cursor | 'absent' | undefined {
+  const resumed = request.headers['last-event-id'] ?? query.lastEventId
+  if (typeof resumed === 'string' && resumed !== '') return cursorOf(resumed)
+  if (query.after === undefined) return 'absent'
+  const cursor = cursorOf(query.after)
+  if (cursor !== undefined) return cursor
+  throw new MillraceError(
+    'MILLRACE_ID_INVALID',
+    `${shown(query.after)} is neither an id that a hub issues nor 'earliest'.`,
+  )
+}
+
+function cursorOf(text: string): Cursor | undefined {
+  return text === 'earliest' ? text : parseId(text)
+}
+
+// Enough to recognize it by.
+const SHOWN_CHARACTERS = 80
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text)
+}

@@ -1,0 +1,51 @@
+// GET /openapi.json: the HTTP interface, described from the routes' own schemas.
+
+import swagger from '@fastify/swagger'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { Type } from 'typebox'
+import { packageVersion } from '../version.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The media types of the bodies that the route takes. It reads them itself, so no schema does. */
+    bodies?: readonly string[]
+  }
+}
+
+/** Register it before the routes that it is to describe. */
+export async function openApiRoute(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Millrace',
+        version: packageVersion,
+        description: 'A push hub: REST in, Server-Sent Events out, exact resume.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      tags: [{ name: 'publish' }, { name: 'receive' }, { name: 'operate' }],
+    },
+    transform: ({ schema, url, route }) => {
+      const isTopic = url.endsWith('/*')
+      const described = { ...schema, ...(isTopic && { params: topicParams }), ...bodyOf(route) }
+      return { schema: described, url: isTopic ? url.replace('*', ':topic') : url }
+    },
+  })
+  app.get(
+    '/openapi.json',
+    { schema: { summary: 'This interface, described', tags: ['operate'] } },
+    async () => app.swagger(),
+  )
+}
+
+const topicParams = Type.Object({
+  topic: Type.String({
+    description: 'A slash-separated topic name; its slashes may stand as they are.',
+  }),
+})
+
+function bodyOf(route: RouteOptions): { body?: object } {
+  const bodies = route.config?.bodies
+  if (bodies === undefined) return {}
+  return { body: { content: Object.fromEntries(bodies.map(type => [type, { schema: { type: 'string' } }])) } }
+}

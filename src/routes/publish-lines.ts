@@ -1,0 +1,149 @@
+// NDJSON bodies: a line is an event. Lines are published as they arrive; an answer, good or bad, says how many were.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { MillraceError } from '../errors.ts'
+import type { NewEvent } from '../event.ts'
+import { decode, readLines, tooLarge } from '../http/body.ts'
+import { idempotencyKey } from '../http/idempotency-key.ts'
+import { formatId } from '../protocol/ids.ts'
+import type { RouteContext } from './context.ts'
+import { validTopic, validType } from './names.ts'
+
+export interface LinesSummary {
+  /** Events of the body that are kept, repeated ones included. */
+  readonly published: number
+  readonly duplicates: number
+  /** Of the last event; absent when there was none. */
+  readonly id?: string
+}
+
+/**
+ * Publishes the lines of the body, and reads on when the log has taken what came. An error carries `published`, the
+ * number of events that are kept, and `line`, the number of the line it is about, counted from 1.
+ */
+export async function publishLines(
+  context: RouteContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parse: (line: string) => NewEvent,
+): Promise<LinesSummary> {
+  const upload = new Upload(context, request, parse)
+  try {
+    for await (const lines of readLines(request, context.limits.maxBodyBytes)) await upload.publish(lines)
+  } catch (error) {
+    throw upload.explain(error)
+  }
+  reply.code(201)
+  return upload.summary()
+}
+
+class Upload {
+  readonly #context: RouteContext
+  readonly #address: string
+  readonly #key: string | undefined
+  readonly #parse: (line: string) => NewEvent
+  #lines = 0
+  #published = 0
+  #duplicates = 0
+  #last: number | undefined
+
+  constructor(context: RouteContext, request: FastifyRequest, parse: (line: string) => NewEvent) {
+    this.#context = context
+    this.#address = request.ip
+    this.#key = idempotencyKey(request)
+    this.#parse = parse
+  }
+
+  /** Publishes the events of these lines; those before a line that is not valid too. */
+  async publish(lines: readonly Buffer[]): Promise<void> {
+    const events: NewEvent[] = []
+    let fault: unknown
+    try {
+      for (const line of lines) {
+        this.#lines++
+        const text = this.#text(line)
+        if (text !== '') events.push(this.#parse(text))
+      }
+    } catch (error) {
+      fault = error
+    }
+    if (events.length > 0) await this.#append(events)
+    if (fault !== undefined) throw fault
+  }
+
+  explain(error: unknown): unknown {
+    if (!(error instanceof MillraceError)) return error
+    const { code, message, cause } = error
+    const line = code === 'MILLRACE_BODY_CUT' ? this.#lines + 1 : this.#lines
+    return new MillraceError(code, `Line ${line}: ${message}`, {
+      cause,
+      extra: { line, published: this.#published },
+    })
+  }
+
+  summary(): LinesSummary {
+    const { epoch } = this.#context.hub.log
+    return {
+      published: this.#published,
+      duplicates: this.#duplicates,
+      ...(this.#last !== undefined && { id: formatId(epoch, this.#last) }),
+    }
+  }
+
+  #text(line: Buffer): string {
+    const { maxBodyBytes } = this.#context.limits
+    if (line.length > maxBodyBytes) throw tooLarge('The line', maxBodyBytes)
+    return decode(line, 'The line').trim()
+  }
+
+  async #append(events: readonly NewEvent[]): Promise<void> {
+    const { hub, publishRate } = this.#context
+    // The body waits: slowing it down is kinder than refusing it half-way.
+    for (let waitMs; (waitMs = publishRate.take(this.#address, events.length)) > 0;) await sleep(waitMs)
+    const key = this.#key === undefined ? undefined : { value: this.#key, offset: this.#published }
+    const appended = await hub.publish(events, key)
+    this.#published += events.length
+    this.#duplicates += events.length - appended.added
+    this.#last = appended.last
+  }
+}
+
+/** The line as it stands, if it is one JSON value. Errors: MILLRACE_JSON_INVALID. */
+export function jsonText(text: string): string {
+  parseJson(text)
+  return text
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new MillraceError('MILLRACE_JSON_INVALID', (error as Error).message, { cause: error })
+  }
+}
+
+/** An event from `{"topic", "data", "type"?}`. Errors: MILLRACE_LINE_INVALID and those of its parts. */
+export function eventOfLine(text: string, { limits }: RouteContext): NewEvent {
+  const value = parseJson(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidLine('an event is an object: {"topic", "data", "type"?}')
+  }
+  const { topic, data, type, ...others } = value as Record<string, unknown>
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw invalidLine(`'${unknown}' is not a member of an event`)
+  if (typeof topic !== 'string') throw invalidLine("'topic' must be a string")
+  if (data === undefined) throw invalidLine("'data' is missing")
+  if (type !== undefined && typeof type !== 'string') throw invalidLine("'type' must be a string")
+  return { topic: validTopic(topic, limits), type: validType(type), ...eventData(data) }
+}
+
+function eventData(data: unknown): Pick<NewEvent, 'data' | 'isJson'> {
+  if (typeof data !== 'string') return { data: JSON.stringify(data), isJson: true }
+  if (!data.isWellFormed()) throw invalidLine("'data' is not well-formed Unicode")
+  return { data, isJson: false }
+}
+
+function invalidLine(what: string): MillraceError {
+  return new MillraceError('MILLRACE_LINE_INVALID', `${what}.`)
+}

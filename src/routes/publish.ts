@@ -1,0 +1,136 @@
+// POST /topics/{topic}, PUT /topics/{topic}, POST /events: events come in.
+
+import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { MillraceError } from '../errors.ts'
+import type { Topic } from '../event.ts'
+import { readText } from '../http/body.ts'
+import { idempotencyKey } from '../http/idempotency-key.ts'
+import { bodyKind, NDJSON_MEDIA_TYPE, type BodyKind } from '../http/media-type.ts'
+import { formatId } from '../protocol/ids.ts'
+import type { RouteContext, RoutePlugin } from './context.ts'
+import { pathTopic, validType } from './names.ts'
+import { eventOfLine, jsonText, publishLines } from './publish-lines.ts'
+import { idempotencyHeaders, problemResponses, published, publishedLines } from './schemas.ts'
+
+const typeQuery = Type.Object({
+  type: Type.Optional(Type.String({ description: 'The SSE event name. Default: `message`.' })),
+})
+
+export const publishRoutes: RoutePlugin = async (fastify, context) => {
+  const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
+
+  app.post(
+    '/topics/*',
+    {
+      schema: {
+        summary: 'Publish to a topic',
+        description: `The body is the event's data: text or JSON. As ${NDJSON_MEDIA_TYPE}, each line is one event.`,
+        tags: ['publish'],
+        querystring: typeQuery,
+        headers: idempotencyHeaders,
+        response: { 201: Type.Union([published, publishedLines]), ...problemResponses },
+      },
+      config: { bodies: ['text/plain', 'application/json', NDJSON_MEDIA_TYPE] },
+    },
+    async (request, reply) => {
+      const topic = pathTopic(request, context.limits)
+      context.grantOf(request).requirePublish(topic)
+      const type = validType(request.query.type)
+      const kind = bodyKind(request)
+      if (kind !== 'ndjson') return publishOne(context, request, reply, { topic, type, isState: false, kind })
+      return publishLines(context, request, reply, line => ({
+        topic,
+        type,
+        data: jsonText(line),
+        isJson: true,
+      }))
+    },
+  )
+
+  app.put(
+    '/topics/*',
+    {
+      schema: {
+        summary: "Set a topic's state",
+        description:
+          'Publishes the body, and keeps it beyond retention as what new subscribers are handed first.',
+        tags: ['publish'],
+        querystring: typeQuery,
+        headers: idempotencyHeaders,
+        response: { 201: published, ...problemResponses },
+      },
+      config: { bodies: ['text/plain', 'application/json'] },
+    },
+    async (request, reply) => {
+      const topic = pathTopic(request, context.limits)
+      context.grantOf(request).requirePublish(topic)
+      const type = validType(request.query.type)
+      const kind = bodyKind(request)
+      if (kind === 'ndjson') {
+        throw new MillraceError('MILLRACE_MEDIA_TYPE_UNSUPPORTED', 'A state is one value: send text or JSON.')
+      }
+      return publishOne(context, request, reply, { topic, type, isState: true, kind })
+    },
+  )
+
+  app.post(
+    '/events',
+    {
+      schema: {
+        summary: 'Publish across topics',
+        description: 'Each line is one event: `{"topic", "data", "type"?}`. `data` may be any JSON value.',
+        tags: ['publish'],
+        headers: idempotencyHeaders,
+        response: { 201: publishedLines, ...problemResponses },
+      },
+      config: { bodies: [NDJSON_MEDIA_TYPE] },
+    },
+    async (request, reply) => {
+      if (bodyKind(request) !== 'ndjson') {
+        throw new MillraceError(
+          'MILLRACE_MEDIA_TYPE_UNSUPPORTED',
+          `Send ${NDJSON_MEDIA_TYPE}, an event a line.`,
+        )
+      }
+      const grant = context.grantOf(request)
+      return publishLines(context, request, reply, line => {
+        const event = eventOfLine(line, context)
+        grant.requirePublish(event.topic)
+        return event
+      })
+    },
+  )
+}
+
+interface OneEvent {
+  readonly topic: Topic
+  readonly type: string | undefined
+  readonly isState: boolean
+  readonly kind: BodyKind
+}
+
+async function publishOne(
+  { hub, limits, publishRate }: RouteContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { topic, type, isState, kind }: OneEvent,
+): Promise<{ id: string; topic: Topic }> {
+  const key = idempotencyKey(request)
+  const waitMs = publishRate.take(request.ip, 1)
+  if (waitMs > 0) throw tooFast(waitMs)
+  const data = await readText(request, limits.maxBodyBytes)
+  const isJson = kind === 'json'
+  if (isJson) jsonText(data)
+  const append = key === undefined ? undefined : { value: key, offset: 0 }
+  const appended = await hub.publish([{ topic, data, type, isJson, isState }], append)
+  reply.code(201)
+  if (appended.added === 0) reply.header('idempotent-replayed', 'true')
+  return { id: formatId(hub.log.epoch, appended.last), topic }
+}
+
+function tooFast(waitMs: number): MillraceError {
+  return new MillraceError('MILLRACE_PUBLISH_RATE', 'This address publishes faster than the hub allows.', {
+    retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
+  })
+}

@@ -1,0 +1,71 @@
+// Topic patterns: `*` stands for one segment, `**` (only last) for any number of them, none included.
+// Both matching and containment take time linear in the pattern; nothing here can backtrack for long.
+
+import type { Topic } from './event.ts'
+
+/** A topic name or a topic pattern; see `patternFault`. */
+export type TopicPattern = string
+
+export function isPattern(pattern: TopicPattern): boolean {
+  return pattern.includes('*')
+}
+
+/** Compiles a pattern to a test of topic names. */
+export function patternMatcher(pattern: TopicPattern): (topic: Topic) => boolean {
+  if (!isPattern(pattern)) return topic => topic === pattern
+  if (pattern === '**') return () => true
+  const parent = pattern.endsWith('/**') ? pattern.slice(0, -3) : undefined
+  if (parent !== undefined && !isPattern(parent)) {
+    const prefix = `${parent}/`
+    return topic => topic.startsWith(prefix) || topic === parent
+  }
+  const wanted = pattern.split('/')
+  return topic => matchesSegments(wanted, topic.split('/'))
+}
+
+function matchesSegments(wanted: readonly string[], segments: readonly string[]): boolean {
+  for (let at = 0; at < wanted.length; at++) {
+    if (wanted[at] === '**') return true
+    if (at >= segments.length) return false
+    if (wanted[at] !== '*' && wanted[at] !== segments[at]) return false
+  }
+  return segments.length === wanted.length
+}
+
+/** Whether every topic that `inner` matches is matched by `outer` too. Both may be plain topics. */
+export function patternCovers(outer: TopicPattern, inner: TopicPattern): boolean {
+  const outerSegments = outer.split('/')
+  const innerSegments = inner.split('/')
+  for (let at = 0; at < outerSegments.length; at++) {
+    if (outerSegments[at] === '**') return true
+    const segment = innerSegments[at]
+    if (segment === undefined || segment === '**') return false
+    if (outerSegments[at] !== '*' && outerSegments[at] !== segment) return false
+  }
+  return innerSegments.length === outerSegments.length
+}
+
+/** A set of topics and patterns: what one subscriber wants, in one fixed spelling. */
+export interface Selector {
+  /** Equal for equal sets, in whatever order they were named. */
+  readonly key: string
+  readonly topics: readonly Topic[]
+  readonly patterns: readonly TopicPattern[]
+  matches(topic: Topic): boolean
+}
+
+/** Builds a selector from topics and patterns that were validated before. */
+export function selectorOf(names: readonly (Topic | TopicPattern)[]): Selector {
+  const sorted = [...new Set(names)].sort()
+  const topics = sorted.filter(name => !isPattern(name))
+  const patterns = sorted.filter(isPattern)
+  const exact = new Set(topics)
+  const matchers = patterns.map(patternMatcher)
+  return {
+    // Names hold no control characters, so this cannot run two of them together.
+    key: sorted.join('\n'),
+    topics,
+    patterns,
+    matches: topic => exact.has(topic) || matchers.some(matches => matches(topic)),
+  }
+}
