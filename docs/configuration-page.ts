@@ -57,7 +57,12 @@ ${rows.join('\n')}
 function optionRow(name: OptionName): string {
   const flag = OPTIONS[name].type === 'boolean' ? flagName(name).replace('--', '--no-') : flagName(name)
   const cells = [code(flag), code(environmentName(name)), code(name), typeOf(name)]
-  return `| ${[...cells, defaultOf(name), unitOf(name) ?? '', OPTIONS[name].description].join(' | ')} |`
+  return `| ${[...cells, defaultOf(name), unitOf(name) ?? '', descriptionOf(name)].join(' | ')} |`
+}
+
+function descriptionOf(name: OptionName): string {
+  const { description, offDescription } = OPTIONS[name]
+  return offDescription === undefined ? description : `${description} The flag: ${offDescription}`
 }
 
 function typeOf(name: OptionName): string {
