@@ -35,7 +35,8 @@ function matchesSegments(wanted: readonly string[], segments: readonly string[])
 /** Whether every topic that `inner` matches is matched by `outer` too. Both may be plain topics. */
 export function patternCovers(outer: TopicPattern, inner: TopicPattern): boolean {
   const outerSegments = outer.split('/')
-  const innerSegments = inner.split('/')
+  // No topic is without a segment, so `**` and `*/**` match the same.
+  const innerSegments = inner === '**' ? ['*', '**'] : inner.split('/')
   for (let at = 0; at < outerSegments.length; at++) {
     if (outerSegments[at] === '**') return true
     const segment = innerSegments[at]

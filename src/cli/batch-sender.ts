@@ -122,10 +122,12 @@ function receiptOf(batch: Batch, answer: Record<string, unknown>): Receipt {
   throw new Failure(`the hub's answer to ${batch.lines.length} lines makes no sense (is it a hub?): ${told}`)
 }
 
+// The hub counts lines within the batch; whoever gave the input counts from its beginning.
 function refusal(batch: Batch, problem: Problem): Failure {
   const line = problem.line === undefined ? undefined : batch.lines[problem.line - 1]
-  const place = line === undefined ? '' : `line ${line.number}: `
-  return new PartialFailure(place + describeProblem(problem), problem.published ?? 0)
+  const text = describeProblem(problem)
+  const message = line === undefined ? text : `line ${line.number}: ${text.replace(/^Line \d+: /, '')}`
+  return new PartialFailure(message, problem.published ?? 0)
 }
 
 /** A refused batch of which the hub kept the first lines. */

@@ -29,7 +29,8 @@ export async function* batchesOf(
   let sentAt = -Infinity
   let arriving = chunks.next()
   for (;;) {
-    const arrived = await (filling.isEmpty ? arriving : orLate(arriving, sentAt + limits.lingerMs))
+    const isPatient = filling.isEmpty || limits.lingerMs === Infinity
+    const arrived = await (isPatient ? arriving : orLate(arriving, sentAt + limits.lingerMs))
     if (arrived === LATE) {
       sentAt = performance.now()
       yield filling.take()
@@ -53,7 +54,6 @@ export async function* batchesOf(
 }
 
 async function orLate<T>(arriving: Promise<T>, deadline: number): Promise<T | typeof LATE> {
-  if (deadline === Infinity) return arriving
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<typeof LATE>(resolve => {
     timer = setTimeout(resolve, Math.max(0, deadline - performance.now()), LATE)

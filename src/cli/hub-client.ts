@@ -71,7 +71,7 @@ export async function readProblem(response: Dispatcher.ResponseData): Promise<Pr
 }
 
 export function describeProblem({ status, code, title, detail }: Problem): string {
-  const text = detail ?? title ?? `the hub answered ${status}`
+  const text = (detail ?? title ?? `the hub answered ${status}`).replace(/\.$/, '')
   return code === undefined ? `${text} (${status})` : `${text} (${code})`
 }
 
@@ -112,5 +112,5 @@ export function describeTrouble(error: unknown): string {
 }
 
 function codeOf(error: unknown): string {
-  return String((error as { code?: unknown } | null)?.code ?? '')
+  return (error as Partial<NodeJS.ErrnoException> | null)?.code ?? ''
 }

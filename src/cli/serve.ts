@@ -25,7 +25,9 @@ export function addServeCommand(program: Command): void {
   const command = program
     .command('serve')
     .description('Run a hub.')
-    .addOption(new Option('--config <file>', 'read options from a JSON file').helpGroup('General:'))
+    .optionsGroup('General:')
+    .helpOption('-h, --help', 'Print this help.')
+    .option('--config <file>', 'Read options from a JSON file.')
     .addHelpText('after', EXAMPLES)
   for (const name of OPTION_NAMES) for (const option of flagsOf(name)) command.addOption(option)
   command.action(() => serve(loadConfig({ flags: givenFlags(command) })))
@@ -49,7 +51,7 @@ function announce(config: Config, server: RunningServer): void {
 function flagsOf(name: OptionName): Option[] {
   const { group, type } = OPTIONS[name]
   if (type !== 'boolean') return [valueFlag(name).helpGroup(`${group}:`)]
-  const negated = new Option(flagName(name).replace('--', '--no-'), negatedHelp(name))
+  const negated = new Option(flagName(name).replace('--', '--no-'), OPTIONS[name].offDescription)
   // The plain flag only serves to overrule a file or the environment.
   return [negated.helpGroup(`${group}:`), new Option(flagName(name), '').hideHelp()]
 }
@@ -74,10 +76,6 @@ function helpOf(name: OptionName): string {
   const several = option.type === 'array' ? ' Comma-separated or repeated.' : ''
   const value = option.defaultNote?.replaceAll('`', '') ?? option.default
   return `${plain(option.description)}${choices}${several}${value === undefined ? '' : ` (${value})`}`
-}
-
-function negatedHelp(name: OptionName): string {
-  return `Turn this off: ${plain(OPTIONS[name].description)}`
 }
 
 function plain(markdown: string): string {

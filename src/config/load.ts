@@ -126,7 +126,7 @@ function collect(lookUp: (name: OptionName) => { value: unknown; source: string 
     if (!Value.Check(configSchema.properties[name], value)) throw invalid(typeFault(name, source, value))
     given[name] = value
   }
-  return given as GivenOptions
+  return given
 }
 
 function typeFault(name: OptionName, source: string, value: unknown): string {

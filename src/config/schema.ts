@@ -27,8 +27,8 @@ export const configSchema = Type.Object(
     tls: Type.Boolean({
       group: 'Listening',
       default: true,
-      description:
-        'HTTP/2 over TLS. Without it the hub speaks plain HTTP/1.1, for a TLS-terminating proxy in front only.',
+      description: 'Speak HTTP/2 over TLS.',
+      offDescription: 'Speak plain HTTP/1.1 instead of TLS, for a TLS-terminating proxy in front only.',
     }),
     cert: Type.Optional(
       Type.String({
@@ -286,6 +286,8 @@ export interface OptionSchema {
   readonly default?: string | number | boolean
   /** The default in words, where it depends on another option. */
   readonly defaultNote?: string
+  /** What turning it off does, for the `--no-` flag. */
+  readonly offDescription?: string
   readonly placeholder?: string
   readonly unit?: string
   readonly minimum?: number

@@ -33,6 +33,8 @@ export function createApp(options: AppOptions, connections: Connections): Fastif
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
+    // Fastify's own answer while closing is no problem document; see `refuseWhileClosing`.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: options.maxHeaderBytes },
     frameworkErrors: sendProblem as never,
     clientErrorHandler: answerClientError,
@@ -41,6 +43,7 @@ export function createApp(options: AppOptions, connections: Connections): Fastif
   app.setErrorHandler(sendProblem)
   readBodiesOurselves(app)
   refuseWhatExceedsLimits(app, options, connections)
+  refuseWhileClosing(app)
   explainUnknownRoutes(app)
   return app
 }
@@ -66,6 +69,8 @@ function secureServer(
       requestTimeout: 0,
       maxSessionMemory: SESSION_MEMORY_MB,
       maxSendHeaderBlockLength: 65_536,
+      // Each request with a body of unknown length sends one when the body has ended.
+      maxOutstandingPings: maxStreamsPerConnection + SPARE_STREAMS + 1,
       settings: {
         maxConcurrentStreams: maxStreamsPerConnection + SPARE_STREAMS,
         maxHeaderListSize: maxHeaderSize,
@@ -85,8 +90,9 @@ function refuseWhatExceedsLimits(
   { maxHeaderBytes }: AppOptions,
   connections: Connections,
 ): void {
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', async (request, reply) => {
     if (connections.of(request).isOverLimit) {
+      connections.endAfter(request, reply)
       const detail = 'This connection came when the limit was reached.'
       throw new MillraceError('MILLRACE_TOO_MANY_CONNECTIONS', detail, { retryAfter: 5 })
     }
@@ -97,9 +103,22 @@ function refuseWhatExceedsLimits(
 }
 
 function headBytes({ raw }: FastifyRequest): number {
-  let bytes = raw.url?.length ?? 0
+  // On HTTP/2 the URL is a header itself.
+  let bytes = raw.httpVersionMajor === 1 ? (raw.url?.length ?? 0) : 0
   for (const text of raw.rawHeaders) bytes += text.length
   return bytes
+}
+
+/** What still arrives on open connections while the hub closes is for another instance; all but the health checks. */
+function refuseWhileClosing(app: FastifyInstance): void {
+  let isClosing = false
+  app.addHook('preClose', async () => {
+    isClosing = true
+  })
+  app.addHook('onRequest', async ({ routeOptions }) => {
+    if (!isClosing || routeOptions.url === '/healthz' || routeOptions.url === '/readyz') return
+    throw new MillraceError('MILLRACE_DRAINING', 'Nothing new is begun here.', { retryAfter: 1 })
+  })
 }
 
 /** 405 where the path exists with other methods, else 404. */

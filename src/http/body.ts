@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
+import { http2StreamOf } from './connections.ts'
 
 /** Reads the whole body as text. Errors: MILLRACE_BODY_TOO_LARGE, MILLRACE_BODY_CUT, MILLRACE_NOT_UTF8. */
 export async function readText(request: FastifyRequest, maxBytes: number): Promise<string> {
@@ -19,8 +20,9 @@ export async function readText(request: FastifyRequest, maxBytes: number): Promi
 
 /**
  * Reads the body as lines that end at LF (a CR before it belongs to the end), as many at a time as have arrived. Empty
- * lines come too, so that they can be counted. The body waits while the caller works on its lines.
- * Errors: as `readText`; the limit holds for each line.
+ * lines come too, so that they can be counted. The body waits while the caller works on its lines. A line longer than
+ * `maxBytes` comes as far as it was read: refusing it is up to the caller, who knows its number.
+ * Errors: MILLRACE_BODY_CUT.
  */
 export async function* readLines(request: FastifyRequest, maxBytes: number): AsyncGenerator<Buffer[]> {
   let rest: Buffer[] = []
@@ -39,8 +41,12 @@ export async function* readLines(request: FastifyRequest, maxBytes: number): Asy
       rest.push(chunk.subarray(from))
       restBytes += chunk.length - from
     }
+    if (restBytes > maxBytes) {
+      lines.push(Buffer.concat(rest))
+      rest = []
+      restBytes = 0
+    }
     if (lines.length > 0) yield lines
-    if (restBytes > maxBytes) throw tooLarge('A line', maxBytes)
   }
   if (rest.length > 0) yield [Buffer.concat(rest)]
 }
@@ -64,9 +70,27 @@ async function* bodyOf(request: FastifyRequest): AsyncGenerator<Buffer> {
     for await (const chunk of incoming.iterator({ destroyOnReturn: false })) yield chunk as Buffer
   } catch (error) {
     throw cut(error)
+  } finally {
+    // The rest of a body that is given up would stand in the way of the connection's next request (HTTP/1.1).
+    incoming.resume()
   }
+  // HTTP/2 itself holds a body against the length that was announced (RFC 9113, 8.1.1).
+  if (incoming.headers['content-length'] === undefined) await resetsHaveArrived(request)
   // Node ends an HTTP/2 request whose stream was reset as if it were complete.
   if (wasCut(incoming)) throw cut()
+}
+
+/**
+ * Node's HTTP/2 client, and undici's fetch with it, ends the body of a request that is aborted before it resets the
+ * stream: only the reset tells. A client that resets does so at once, so before it answers our PING.
+ */
+async function resetsHaveArrived(request: FastifyRequest): Promise<void> {
+  const stream = http2StreamOf(request)
+  const session = stream?.session
+  if (stream === undefined || session === undefined || session.destroyed) return
+  await new Promise<void>(resolve => {
+    session.ping(() => resolve())
+  })
 }
 
 function wasCut(incoming: IncomingMessage): boolean {

@@ -4,7 +4,7 @@
 import type { Server as NetServer, Socket } from 'node:net'
 import type { Http2Session, ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Connection } from '../hub/frames.ts'
 import { Rounds } from './rounds.ts'
 
@@ -57,6 +57,13 @@ export class Connections {
   of(request: FastifyRequest): HttpConnection {
     const transport = http2StreamOf(request)?.session ?? request.raw.socket
     return this.#byTransport.get(transport) ?? newConnection(false)
+  }
+
+  /** Lets the connection end once this request, and whatever else it carries, is answered. */
+  endAfter(request: FastifyRequest, reply: FastifyReply): void {
+    const stream = http2StreamOf(request)
+    if (stream === undefined) reply.header('connection', 'close')
+    else stream.session?.close()
   }
 
   /** Says GOAWAY to HTTP/2 peers: streams that are open go on, new ones are refused. */

@@ -16,6 +16,12 @@ export interface EventStreamOptions {
   readonly stallTimeoutMs: number
 }
 
+// Large chunks are written in pieces of this size: a write counts as taken when all of it is, so small ones tell a slow
+// client from one that stands still, and nobody's HTTP/2 session holds a copy of a whole chunk.
+const PIECE_BYTES = 64 * 1024
+
+const NOTHING = Buffer.alloc(0)
+
 // A client that does not read its `millrace:bye` is cut off after this time.
 const END_GRACE_MS = 1000
 
@@ -25,9 +31,12 @@ export class EventStream implements Sink {
   readonly #options: EventStreamOptions
   #subscriber: Subscriber | undefined
   #endReason: CloseReason | undefined
+  /** What is left of a chunk that is larger than a piece, with whatever came after it. */
+  #rest: Buffer = NOTHING
+  #written = 0
+  /** How much the client had taken at the last beat. */
+  #taken = 0
   #stalledMs = 0
-  /** What waited unsent at the last beat. */
-  #waiting = 0
 
   constructor(outgoing: Writable, connection: HttpConnection, options: EventStreamOptions) {
     this.#outgoing = outgoing
@@ -36,7 +45,7 @@ export class EventStream implements Sink {
     connection.streams++
     // A vanished peer emits 'close' but never 'drain', and a reset one may emit 'error' first: 'close' tells.
     outgoing.on('error', () => {})
-    outgoing.on('drain', () => this.#subscriber?.drained())
+    outgoing.on('drain', () => this.#drained())
     outgoing.once('close', () => {
       connection.streams--
       this.#subscriber?.close(this.#closeReason())
@@ -50,21 +59,30 @@ export class EventStream implements Sink {
   }
 
   get hasRoom(): boolean {
+    if (this.#rest.length > 0) return false
     const { writableLength, writableNeedDrain } = this.#outgoing
     return writableLength < this.#options.maxBufferedBytes || !writableNeedDrain
   }
 
   write(chunk: Buffer): void {
-    if (this.#outgoing.writable) this.#outgoing.write(chunk)
+    if (this.#rest.length > 0) {
+      this.#rest = Buffer.concat([this.#rest, chunk])
+    } else if (chunk.length <= PIECE_BYTES) {
+      this.#pass(chunk)
+    } else {
+      this.#rest = chunk
+      this.#writeRest()
+    }
   }
 
   /** Called every `heartbeatMs`: keeps an idle connection busy, and ends one that does not move. */
   beat(): void {
     const waiting = this.#outgoing.writableLength
     if (waiting === 0) this.write(HEARTBEAT)
-    this.#stalledMs =
-      waiting > 0 && waiting === this.#waiting ? this.#stalledMs + this.#options.heartbeatMs : 0
-    this.#waiting = waiting
+    // Not by what waits: of a slow client that could always be one chunk of the same size.
+    const taken = this.#written - waiting
+    this.#stalledMs = waiting > 0 && taken === this.#taken ? this.#stalledMs + this.#options.heartbeatMs : 0
+    this.#taken = taken
     if (this.#stalledMs >= this.#options.stallTimeoutMs) this.end('stalled')
   }
 
@@ -74,8 +92,30 @@ export class EventStream implements Sink {
     if (reason === 'stalled') return void this.#outgoing.destroy()
     const data: ByeData = { reason }
     this.write(Buffer.from(encodeSse({ type: BYE, data: JSON.stringify(data), retryMs })))
-    this.#outgoing.end()
+    if (this.#rest.length === 0) this.#outgoing.end()
     setTimeout(() => this.#outgoing.destroy(), END_GRACE_MS).unref()
+  }
+
+  #pass(chunk: Buffer): boolean {
+    if (!this.#outgoing.writable) return false
+    this.#written += chunk.length
+    return this.#outgoing.write(chunk)
+  }
+
+  #writeRest(): void {
+    let isTaken = true
+    while (isTaken && this.#rest.length > 0) {
+      const piece = this.#rest.subarray(0, PIECE_BYTES)
+      this.#rest = this.#rest.subarray(piece.length)
+      isTaken = this.#pass(piece)
+    }
+  }
+
+  #drained(): void {
+    this.#writeRest()
+    if (this.#rest.length > 0) return
+    if (this.#endReason === undefined) this.#subscriber?.drained()
+    else this.#outgoing.end()
   }
 
   #closeReason(): CloseReason {

@@ -143,7 +143,8 @@ function respond(request: FastifyRequest, reply: FastifyReply): Writable {
   const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as Record<string, string>
   const stream = http2StreamOf(request)
   if (stream === undefined) {
-    reply.raw.writeHead(200, headers)
+    // A browser that would reconnect on the same connection while the hub drains gets a 503, and gives up for good.
+    reply.raw.writeHead(200, { ...headers, connection: 'close' })
     reply.raw.flushHeaders()
     return reply.raw
   }

@@ -48,7 +48,12 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
 
 function asMillraceError(error: FastifyError | Error, request: FastifyRequest): MillraceError {
   if (error instanceof MillraceError) return error
-  const code = 'code' in error ? FASTIFY_CODES[error.code] : undefined
+  const code = 'code' in error ? codeOf(error) : undefined
   if (code !== undefined) return new MillraceError(code, `${error.message}.`, { cause: error })
   return new MillraceError('MILLRACE_INTERNAL', `The request ${request.id} failed.`, { cause: error })
+}
+
+function codeOf({ code, statusCode = 500 }: FastifyError): ErrorCode | undefined {
+  const isFastifys = code.startsWith('FST_')
+  return FASTIFY_CODES[code] ?? (isFastifys && statusCode < 500 ? 'MILLRACE_REQUEST_INVALID' : undefined)
 }

@@ -3,7 +3,7 @@
 // until it meets the head and joins its audience again. One mechanism, three speeds.
 
 import type { Position, StoredEvent } from '../event.ts'
-import type { EventLog, ReadLimit } from '../log/event-log.ts'
+import type { EventLog, ReadLimit, ReadPage } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { CloseReason } from './close-reason.ts'
 import type { FrameEncoder, Gap, Sink } from './frames.ts'
@@ -24,7 +24,7 @@ export interface SubscriberHost {
 /**
  * Where a subscription begins.
  * - `now`: after what was delivered so far, with the topics' states first
- * - `earliest`: at the oldest event that is kept, with those states first that are older
+ * - `earliest`: at the oldest event that is kept, with older states where they were set
  * - `resume`: after a position that the log has issued
  * - `unknown`: the id that was given is not the log's: a gap, then as `earliest`
  */
@@ -46,8 +46,8 @@ export class Subscriber {
   position: Position
   phase: SubscriberPhase = 'catching-up'
   readonly #host: SubscriberHost
-  /** The states still to be handed over, before any further event. */
-  #states: { after: Position; through: Position; onlyGone: boolean } | undefined
+  /** The states still to be handed over, before any event. */
+  #states: { after: Position; through: Position } | undefined
   /** Losses up to here are known to the client, or of no concern to it. */
   #knownLoss: Position = 0
   /** Whatever is gone before the first page is no news: the client asked for what there is. */
@@ -60,7 +60,7 @@ export class Subscriber {
     this.sink = sink
     this.position = start.position
     this.#acceptsLoss = start.kind === 'earliest' || start.kind === 'unknown'
-    if (start.kind === 'now') this.#states = { after: 0, through: start.position, onlyGone: false }
+    if (start.kind === 'now') this.#states = { after: 0, through: start.position }
     if (start.kind === 'unknown') {
       this.#announce({ reason: 'unknown', resumesAfter: start.position, lostThrough: 0 })
     }
@@ -101,6 +101,7 @@ export class Subscriber {
 
   #goLive(): void {
     this.phase = 'live'
+    this.#acceptsLoss = false
     this.#host.join(this)
     this.#host.observer.wentLive()
   }
@@ -109,24 +110,38 @@ export class Subscriber {
     const page = await this.#host.log.read(this.position, this.selector, this.#limit(this.#host.position))
     if (this.#isClosed()) return
     if (page.lostThrough > this.#knownLoss) this.#noteLoss(page.lostThrough)
-    else {
-      this.#write(page.events, event => this.encoder.event(event))
-      this.position = page.position
-    }
     this.#acceptsLoss = false
+    const through = page.lostThrough === 0 ? page.position : await this.#handGoneStates(page)
+    if (this.#isClosed()) return
+    const isCut = through < page.position
+    const events = isCut ? page.events.filter(event => event.position <= through) : page.events
+    this.#write(events, event => this.encoder.event(event))
+    this.position = through
   }
 
-  /** Some of what comes next is gone. Say so, and hand over the states that went with it. */
   #noteLoss(lostThrough: Position): void {
     this.#knownLoss = lostThrough
-    if (!this.#acceptsLoss) {
-      this.#announce({ reason: 'expired', resumesAfter: this.position, lostThrough })
-    }
-    this.#states = { after: this.position, through: this.#host.position, onlyGone: true }
+    if (this.#acceptsLoss) return
+    this.#announce({ reason: 'expired', resumesAfter: this.position, lostThrough })
   }
 
-  async #readStates(states: { after: Position; through: Position; onlyGone: boolean }): Promise<void> {
-    const limit = { ...this.#limit(states.through), onlyGone: states.onlyGone }
+  /**
+   * Hands over the states that were set within this page and left the history before it was read. Page by page, for
+   * more can be lost, under the same gap, while the reader is on its way. Returns how far they go.
+   */
+  async #handGoneStates(page: ReadPage): Promise<Position> {
+    const limit = { ...this.#limit(page.position), onlyGone: true }
+    const states = await this.#host.log.readStates(this.position, this.selector, limit)
+    if (this.#isClosed()) return states.position
+    // What went since the page was read is in the page.
+    const kept = new Set(page.events.map(event => event.position))
+    const gone = states.events.filter(event => !kept.has(event.position))
+    this.#write(gone, event => this.encoder.state(event))
+    return states.position
+  }
+
+  async #readStates(states: { after: Position; through: Position }): Promise<void> {
+    const limit = { ...this.#limit(states.through), onlyGone: false }
     const page = await this.#host.log.readStates(states.after, this.selector, limit)
     if (this.#isClosed()) return
     this.#write(page.events, event => this.encoder.state(event))

@@ -36,6 +36,8 @@ export interface MemoryLogOptions {
   readonly maxIdempotencyKeys: number
   /** How long an idempotency key is remembered, in milliseconds. */
   readonly idempotencyKeyAgeMs: number
+  /** Of how many topics it is known apart what they lost; losses of others count against all. Default: 200,000. */
+  readonly maxLossTopics?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -49,6 +51,10 @@ const MAX_SCAN = 8192
 // Up to here, merging the topics' rings is cheaper than scanning everything that happened.
 const MAX_MERGED_TOPICS = 64
 
+// An upload that others interrupt more often than this is remembered less exactly: repeats in its middle are known
+// to be repeats, but not the positions that they got.
+const MAX_RUNS = 256
+
 const MAX_EXPIRY_INTERVAL_MS = 10_000
 
 interface Entry extends JournalEntry {
@@ -61,13 +67,21 @@ interface StateEntry extends JournalEntry {
   readonly source: Entry
 }
 
+/** Replaced by a copy at each change of its size: hold on to the ring, not to this. */
 interface History {
   readonly ring: Ring<Entry>
   bytes: number
 }
 
 interface KeyRecord {
-  readonly fingerprint: string
+  /** Of the first event; undefined when the key was forgotten since that was stored. */
+  readonly fingerprint: string | undefined
+  /** Stretches of the events that got consecutive positions: in order, the last one ends at the newest. */
+  readonly runs: Run[]
+}
+
+/** Events of a key up to `count`, of which the last has the position `last`. */
+interface Run {
   count: number
   last: Position
 }
@@ -78,7 +92,7 @@ export class MemoryLog implements EventLog {
   readonly #now: () => number
   readonly #histories: LRUCache<Topic, History>
   readonly #journal = new Journal()
-  readonly #losses = new Losses()
+  readonly #losses: Losses
   readonly #states = new Map<Topic, StateEntry>()
   readonly #stateJournal = new Journal()
   readonly #keys: LRUCache<string, KeyRecord>
@@ -96,6 +110,7 @@ export class MemoryLog implements EventLog {
     this.#options = { ...options, maxTopicBytes: Math.min(options.maxTopicBytes, options.maxBytes) }
     this.#now = options.now ?? Date.now
     this.epoch = newEpoch(this.#now())
+    this.#losses = new Losses(options.maxLossTopics)
     this.#histories = new LRUCache({
       maxSize: options.maxBytes,
       dispose: (history, topic, reason) => {
@@ -119,8 +134,8 @@ export class MemoryLog implements EventLog {
       this.#expire()
       for (const listener of this.#listeners) listener(entries)
     }
-    const record = key === undefined ? undefined : this.#record(events, key)
-    return { last: record?.last ?? this.#head, added: entries.length }
+    const last = key === undefined || events.length === 0 ? this.#head : this.#record(events, key)
+    return { last, added: entries.length }
   }
 
   async read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage> {
@@ -183,33 +198,40 @@ export class MemoryLog implements EventLog {
   #unseen(events: readonly NewEvent[], key: AppendKey): readonly NewEvent[] {
     const record = this.#keys.get(key.value)
     if (record === undefined) return events
-    if (key.offset === 0 && events.length > 0 && record.fingerprint !== fingerprint(events[0]!)) {
+    const isFirst = key.offset === 0 && events.length > 0 && record.fingerprint !== undefined
+    if (isFirst && record.fingerprint !== fingerprint(events[0]!)) {
       throw new MillraceError('MILLRACE_KEY_REUSED', `The key '${key.value}' stands for another event.`)
     }
-    return events.slice(Math.max(0, record.count - key.offset))
+    return events.slice(Math.max(0, record.runs.at(-1)!.count - key.offset))
   }
 
-  #record(events: readonly NewEvent[], key: AppendKey): KeyRecord {
-    const end = key.offset + events.length
+  /** Remembers what was stored under the key just now; returns the position of the last of these events. */
+  #record(events: readonly NewEvent[], key: AppendKey): Position {
+    const count = key.offset + events.length
     const record = this.#keys.get(key.value)
     if (record === undefined) {
-      const fresh = { fingerprint: fingerprint(events[0]!), count: end, last: this.#head }
-      this.#keys.set(key.value, fresh)
-      return fresh
+      const isFirst = key.offset === 0
+      const runs = [{ count, last: this.#head }]
+      this.#keys.set(key.value, { fingerprint: isFirst ? fingerprint(events[0]!) : undefined, runs })
+    } else if (count > record.runs.at(-1)!.count) {
+      extend(record.runs, { count, last: this.#head })
+    } else {
+      const run = record.runs.find(each => each.count >= count)!
+      return run.last - (run.count - count)
     }
-    if (end > record.count) {
-      record.count = end
-      record.last = this.#head
-    }
-    return record
+    return this.#head
   }
 
   /** Refuses the append as a whole when its states do not fit. */
   #reserveState(events: readonly NewEvent[]): void {
-    let bytes = this.#stateBytes
+    if (!events.some(event => event.isState)) return
+    // Of several states of one topic the last one counts, and a reset takes a topic's state away.
+    const sizes = new Map<Topic, number>()
     for (const event of events) {
-      if (event.isState) bytes += entryBytes(event) - (this.#states.get(event.topic)?.bytes ?? 0)
+      if (event.isState || event.type === RESET) sizes.set(event.topic, event.isState ? entryBytes(event) : 0)
     }
+    let bytes = this.#stateBytes
+    for (const [topic, size] of sizes) bytes += size - (this.#states.get(topic)?.bytes ?? 0)
     if (bytes > this.#stateBytes && bytes > this.#options.maxStateBytes) {
       throw new MillraceError(
         'MILLRACE_STATE_FULL',
@@ -317,7 +339,8 @@ export class MemoryLog implements EventLog {
 
   #resize(topic: Topic, history: History): void {
     if (history.ring.length > 0) {
-      this.#histories.set(topic, history, { size: history.bytes })
+      // The cache takes no new size with a value that it has already.
+      this.#histories.set(topic, { ...history }, { size: history.bytes })
     } else {
       this.#histories.delete(topic)
       this.#names = undefined
@@ -394,6 +417,13 @@ function scan(
     return events.length < limit.maxEvents && bytes < limit.maxBytes
   })
   return { events, position: stoppedAt ?? Math.max(after, limit.through), lostThrough: 0 }
+}
+
+function extend(runs: Run[], next: Run): void {
+  const run = runs.at(-1)!
+  if (next.last - run.last === next.count - run.count) Object.assign(run, next)
+  else if (runs.length < MAX_RUNS) runs.push(next)
+  else runs[runs.length - 1] = next
 }
 
 function entryBytes(event: NewEvent): number {

@@ -21,12 +21,17 @@ export interface SseFields {
   readonly retryMs?: number | undefined
 }
 
-/** `id` and `type` hold no line ends: ours never do, and `typeFault` refuses such types. */
+/**
+ * `id` and `type` hold no line ends: ours never do, and `typeFault` refuses such types.
+ *
+ * The id comes last: @microsoft/fetch-event-source resumes from an id as soon as it has read that line, and would skip
+ * an event that was cut off below it.
+ */
 export function encodeSse({ id, type, data, retryMs }: SseFields): string {
-  let text = id === undefined ? '' : `id: ${id}\n`
-  if (type !== undefined) text += `event: ${type}\n`
+  let text = type === undefined ? '' : `event: ${type}\n`
   if (retryMs !== undefined) text += `retry: ${retryMs}\n`
-  return `${text}data: ${hasLineEnd(data) ? data.replace(lineEnd, '\ndata: ') : data}\n\n`
+  text += `data: ${hasLineEnd(data) ? data.replace(lineEnd, '\ndata: ') : data}\n`
+  return id === undefined ? `${text}\n` : `${text}id: ${id}\n\n`
 }
 
 // A bare CR ends a line too (WHATWG HTML, 9.2.6).

@@ -19,7 +19,8 @@ function errorPage(): string {
       `<dt id="${code}"><code>${code}</code> (${status})</dt><dd>${title}. ${withCode(help)}</dd>`,
   )
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Millrace errors</title><style>${STYLE}</style><h1>Errors</h1><dl>${entries.join('\n')}</dl></html>`
+<link rel="icon" href="data:,"><title>Millrace errors</title><style>${STYLE}</style>
+<h1>Errors</h1><dl>${entries.join('\n')}</dl></html>`
 }
 
 const STYLE = `:root{color-scheme:light dark}body{font:1rem/1.5 system-ui;max-width:45rem;margin:2rem auto;padding:0 1rem}

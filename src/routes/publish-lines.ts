@@ -20,7 +20,7 @@ export interface LinesSummary {
 
 /**
  * Publishes the lines of the body, and reads on when the log has taken what came. An error carries `published`, the
- * number of events that are kept, and `line`, the number of the line it is about, counted from 1.
+ * number of events that are kept, and `line`, the number of the line it is about, counted from 1, if it is about one.
  */
 export async function publishLines(
   context: RouteContext,
@@ -75,11 +75,12 @@ class Upload {
   explain(error: unknown): unknown {
     if (!(error instanceof MillraceError)) return error
     const { code, message, cause } = error
+    const published = this.#published
+    // That one is about the whole request.
+    if (code === 'MILLRACE_KEY_REUSED')
+      return new MillraceError(code, message, { cause, extra: { published } })
     const line = code === 'MILLRACE_BODY_CUT' ? this.#lines + 1 : this.#lines
-    return new MillraceError(code, `Line ${line}: ${message}`, {
-      cause,
-      extra: { line, published: this.#published },
-    })
+    return new MillraceError(code, `Line ${line}: ${message}`, { cause, extra: { line, published } })
   }
 
   summary(): LinesSummary {

@@ -6,7 +6,15 @@ import { readFileSync } from 'node:fs'
 const page = readFileSync(new URL('./welcome.html', import.meta.url), 'utf8')
 
 // The page's own script and style, and nothing from anywhere else.
-const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'unsafe-inline'",
+  "style-src 'unsafe-inline'",
+  "connect-src 'self'",
+  'img-src data:',
+  // Whoever could frame it could make a visitor publish.
+  "frame-ancestors 'none'",
+].join('; ')
 
 export async function welcomeRoute(app: FastifyInstance): Promise<void> {
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>

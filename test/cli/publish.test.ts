@@ -6,6 +6,9 @@ import t from 'tap'
 import { Cli, runCli } from './run-cli.ts'
 import { FlakyHub, randomNumbers, type Mishap } from './flaky-hub.ts'
 
+// Dozens of processes are started, one after another.
+t.setTimeout(180_000)
+
 function numbered(count: number): string[] {
   return Array.from({ length: count }, (_, at) => `line ${at} ${'x'.repeat(at % 50)}`)
 }
@@ -134,8 +137,9 @@ t.test('the same input under the same key is published once, wherever the first 
   const run = () =>
     runCli(t, ['publish', 'a', '--key', 'import:1', ...hub.flags], { input: lines.join('\n') })
   const first = await run()
+  t.notMatch(first.stderr, /Warning/)
   t.equal(first.code, 1)
-  t.match(first.stderr, /No\. \(MILLRACE_FORBIDDEN\).*1000 events published/)
+  t.match(first.stderr, /No \(MILLRACE_FORBIDDEN\).*1000 events published/)
   const second = await run()
   t.match(second.stderr, /2200 events published, 1000 of them earlier/)
   t.strictSame(dataOf(hub.kept), lines)
@@ -150,7 +154,7 @@ t.test('a refusal names the line of the input and says how far it got', async t 
   )
   const result = await runCli(t, ['publish', 'a', ...hub.flags], { input: numbered(900).join('\n') })
   t.equal(result.code, 1)
-  t.match(result.stderr, /line 503: .*no data.*MILLRACE_LINE_INVALID.*502 events published/)
+  t.match(result.stderr, /line 503: no data.*MILLRACE_LINE_INVALID.*502 events published/)
 })
 
 t.test('it waits as long as Retry-After asks', async t => {

@@ -65,7 +65,7 @@ t.test('every option can be set from the environment under its own name', async 
     const value = config[name]
     t.equal(
       Array.isArray(value) ? value.join() : String(value),
-      text(name)!.replace(' ', '').replace(/,$/, ''),
+      text(name).replace(' ', '').replace(/,$/, ''),
     )
   }
 })

@@ -1,0 +1,159 @@
+// Peers that are silent, slow, or gone: each costs itself only, and nobody loses an event that is kept.
+
+import { once } from 'node:events'
+import type { ClientHttp2Stream } from 'node:http2'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { createParser } from 'eventsource-parser'
+import { Http1Client } from '../support/http1-client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { startHub, type TestHub } from '../support/hub.ts'
+import { metric, metricIs } from '../support/metrics.ts'
+import { startRelay } from '../support/relay.ts'
+
+/** Publishes so many events of so many bytes to a topic, quickly. */
+async function flood(hub: TestHub, topic: string, events: number, bytes: number): Promise<void> {
+  const line = `"${'x'.repeat(bytes)}"\n`
+  const headers = { 'content-type': 'application/x-ndjson' }
+  const response = await hub.fetch(`/topics/${topic}`, { method: 'POST', body: line.repeat(events), headers })
+  if (response.status !== 201) throw new Error(await response.text())
+}
+
+/** Reads on; resolves with the ids of the events up to this id. */
+async function idsThrough(stream: ClientHttp2Stream, last: string): Promise<string[]> {
+  const ids: string[] = []
+  const parser = createParser({
+    onEvent: ({ id, event }) => ids.push(event === undefined ? id! : `${event} ${id}`),
+  })
+  const decoder = new TextDecoder()
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    parser.feed(decoder.decode(chunk as Buffer, { stream: true }))
+    if (ids.at(-1) === last) return ids
+  }
+  throw new Error(`the stream ended after ${ids.length} events`)
+}
+
+async function lastId(hub: TestHub, topic: string): Promise<string> {
+  const response = await hub.fetch(`/topics/${topic}`, { method: 'HEAD' })
+  return response.headers.get('millrace-last')!
+}
+
+t.test('a silent stream gets a bare comment every heartbeatMs', async t => {
+  const hub = await startHub(t, { heartbeatMs: 50 })
+  const client = new Http2Client(t, hub)
+  const stream = await client.listen('/topics/a')
+  let text = ''
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    text += String(chunk)
+    if (text.endsWith('\n\n:\n:\n:\n')) break
+  }
+  await hub.publish('a', 'x')
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    text += String(chunk)
+    if (text.includes('data: x')) break
+  }
+  t.match(text, /^event: millrace:open\n[^]*\n\n(:\n){3,}data: x\nid: [^\n]+\n\n/)
+  const plain = await Http1Client.connect(t, hub)
+  plain.send('GET /topics/b', ['accept: text/event-stream'])
+  t.match(await plain.bodyUntil(':\n\r\n'), 'millrace:open')
+})
+
+t.test('pingIntervalMs, pingTimeoutMs: an HTTP/2 peer that vanished is freed', async t => {
+  const hub = await startHub(t, { pingIntervalMs: 200, pingTimeoutMs: 200 })
+  const relay = await startRelay(t, hub)
+  const client = new Http2Client(t, relay.hub, { servername: 'localhost' })
+  await client.listen('/topics/a')
+  await client.listen('/feed?topic=a')
+  const steady = new Http2Client(t, hub)
+  await steady.listen('/topics/a')
+  await metricIs(hub, 'millrace_streams', 3)
+  relay.freeze()
+  const frozenAt = performance.now()
+  await metricIs(hub, 'millrace_closes_total{reason="vanished"}', 2)
+  const tookMs = performance.now() - frozenAt
+  t.ok(tookMs > 150 && tookMs < 400 + 1000, `it took ${tookMs} ms`)
+  t.equal(await metric(hub, 'millrace_streams'), 1)
+  t.equal(await metric(hub, 'millrace_connections'), 2)
+  t.equal((await steady.get('/healthz')).status, 200, 'a peer that answers stays')
+})
+
+t.test('stallTimeoutMs: a stream whose client does not read is closed, its connection stays', async t => {
+  const hub = await startHub(t, { heartbeatMs: 50, stallTimeoutMs: 300 })
+  const client = new Http2Client(t, hub)
+  const stalled = await client.listen('/topics/flood')
+  const sibling = await client.listen('/topics/quiet')
+  sibling.resume()
+  await flood(hub, 'flood', 20, 100_000)
+  await metricIs(hub, 'millrace_closes_total{reason="stalled"}', 1)
+  stalled.resume()
+  await once(stalled, 'close')
+  t.equal((await client.get('/healthz')).status, 200)
+  t.equal(sibling.closed, false)
+})
+
+t.test('stallTimeoutMs: the same over HTTP/1.1', async t => {
+  const hub = await startHub(t, { heartbeatMs: 50, stallTimeoutMs: 300 })
+  const plain = await Http1Client.connect(t, hub)
+  plain.send('GET /topics/flood', ['accept: text/event-stream'])
+  await plain.bodyUntil('millrace:open')
+  plain.socket.pause()
+  await flood(hub, 'flood', 200, 100_000)
+  await metricIs(hub, 'millrace_closes_total{reason="stalled"}', 1)
+})
+
+t.test('stallTimeoutMs: a client that reads slowly is not stalled', async t => {
+  const hub = await startHub(t, { heartbeatMs: 20, stallTimeoutMs: 400 })
+  const client = new Http2Client(t, hub)
+  const stream = await client.listen('/topics/flood')
+  await flood(hub, 'flood', 40, 50_000)
+  const last = await lastId(hub, 'flood')
+  let text = ''
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    text = text.slice(-100) + String(chunk)
+    if (text.includes(`id: ${last}\n`)) break
+    await sleep(20)
+  }
+  t.equal(await metric(hub, 'millrace_closes_total{reason="stalled"}'), 0)
+})
+
+t.test('a stalled stream does not hold up its siblings, and loses nothing when it reads again', async t => {
+  const hub = await startHub(t)
+  const client = new Http2Client(t, hub)
+  const stalled = await client.listen('/topics/flood')
+  const sibling = await client.listen('/topics/flood')
+  const ids: string[] = []
+  const parser = createParser({ onEvent: ({ id }) => ids.push(id!) })
+  const decoder = new TextDecoder()
+  sibling.on('data', chunk => parser.feed(decoder.decode(chunk as Buffer, { stream: true })))
+  await flood(hub, 'flood', 250, 100_000)
+  const last = await lastId(hub, 'flood')
+  while (ids.at(-1) !== last) await once(sibling, 'data')
+  t.equal(ids.length, 251, '25 MB went by')
+  t.equal(await metric(hub, 'millrace_subscribers_behind'), 1)
+  t.equal((await client.get('/healthz')).status, 200)
+  const caughtUp = await idsThrough(stalled, last)
+  t.same(caughtUp.slice(1), ids.slice(1), 'each once, in order')
+  const live = await hub.publish('flood', 'live again')
+  t.same(await idsThrough(stalled, live), [live])
+})
+
+t.test('maxBufferedBytes: what waits for those who do not read does not add up', async t => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const hub = await startHub(t)
+  const clients = Array.from({ length: 4 }, () => new Http2Client(t, hub))
+  for (const client of clients) {
+    await Promise.all(Array.from({ length: 10 }, () => client.listen('/feed?topic=flood')))
+  }
+  await metricIs(hub, 'millrace_subscribers_live', 40)
+  gc()
+  const before = process.memoryUsage().arrayBuffers
+  for (let round = 0; round < 10; round++) await flood(hub, 'flood', 50, 100_000)
+  await metricIs(hub, 'millrace_subscribers_behind', 40)
+  gc()
+  const grownBytes = process.memoryUsage().arrayBuffers - before
+  // Queued, the 50 MB that all 40 streams share would be here once, and 40 times with the copies that TLS makes.
+  t.ok(grownBytes < 25_000_000, `${grownBytes} bytes`)
+})

@@ -1,0 +1,319 @@
+// Promises 2 and 3, without sockets: thousands of short lives of a hub with a tiny log. Sinks are full and drain at
+// random, clients go and come back, reads take a while as those of other threads and machines do, and some flushes
+// take several turns, during which others join.
+
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import t from 'tap'
+import { RESET, type NewEvent, type Position, type StoredEvent } from '../../src/event.ts'
+import type { Connection, FrameEncoder, Sink } from '../../src/hub/frames.ts'
+import { Hub } from '../../src/hub/hub.ts'
+import type { Subscriber } from '../../src/hub/subscriber.ts'
+import type { ReadLimit, ReadPage } from '../../src/log/event-log.ts'
+import { MemoryLog, type MemoryLogOptions } from '../../src/log/memory.ts'
+import { selectorOf, type Selector } from '../../src/topic-pattern.ts'
+import { holds } from '../support/properties.ts'
+import { checkRecord, type Received } from '../support/record.ts'
+
+const TOPICS = ['a', 'b', 'x/a', 'x/b', 'x/y/z']
+const SELECTIONS = [['a'], ['b'], ['x/a'], ['a', 'x/b'], ['x/*'], ['x/**', 'x/a'], ['**'], ['*', 'x/y/*']]
+
+const limits = fc.record({
+  maxTopicEvents: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constant(1000)),
+  maxBytes: fc.oneof(fc.integer({ min: 500, max: 6000 }), fc.constant(1e6)),
+  maxLossTopics: fc.constantFrom(1, TOPICS.length, TOPICS.length),
+})
+
+const event = fc.record({
+  topic: fc.constantFrom(...TOPICS),
+  kind: fc.oneof(
+    { weight: 10, arbitrary: fc.constant('event') },
+    { weight: 3, arbitrary: fc.constant('state') },
+    { weight: 1, arbitrary: fc.constant('reset') },
+  ),
+  // Large ones fill a flush; small ones share it.
+  size: fc.oneof({ weight: 8, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(40_000) }),
+})
+
+const CLIENTS = 10
+const START = {
+  weight: 1,
+  arbitrary: fc.constantFrom('now' as const, 'earliest' as const, 'unknown' as const),
+}
+const anyStart = fc.oneof(START, { weight: 3, arbitrary: fc.constant('resume' as const) })
+const anyClient = fc.nat({ max: CLIENTS - 1 })
+
+const step = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('publish' as const),
+      events: fc.array(event, { minLength: 1, maxLength: 6 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('open' as const),
+      client: anyClient,
+      start: anyStart,
+      room: fc.constantFrom(0, 1, 2, 5, Infinity),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('close' as const), client: anyClient }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('drain' as const),
+      client: anyClient,
+      room: fc.constantFrom(0, 1, 2, 5, Infinity),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('wait' as const), turns: fc.integer({ min: 1, max: 4 }) }),
+  },
+)
+
+const life = fc.record({
+  limits,
+  // Beyond 16 connections a flush takes several turns.
+  crowd: fc.constantFrom(0, 0, 0, 18, 36),
+  readTurns: fc.array(fc.nat({ max: 3 }), { maxLength: 5 }),
+  selections: fc.array(fc.constantFrom(...SELECTIONS), { minLength: CLIENTS, maxLength: CLIENTS }),
+  steps: fc.array(step, { minLength: 5, maxLength: 50 }),
+})
+
+t.test('whatever happens, each subscriber gets the order of the log, without a silent hole', async t => {
+  const property = fc.asyncProperty(life, async plan => {
+    const world = new World(plan.limits, plan.readTurns)
+    const clients = plan.selections.map((names, at) => new Client(world, selectorOf(names), at))
+    const crowd = Array.from(
+      { length: plan.crowd },
+      (_, at) => new Client(world, selectorOf(['**']), CLIENTS + at),
+    )
+    for (const each of crowd) each.open('now', Infinity)
+    for (const each of plan.steps) {
+      if (each.kind === 'publish') await world.publish(each.events.map(newEvent))
+      else if (each.kind === 'open') clients[each.client]!.open(each.start, each.room)
+      else if (each.kind === 'close') clients[each.client]!.close()
+      else if (each.kind === 'drain') clients[each.client]!.drain(each.room)
+      else await turns(each.turns)
+    }
+    for (const each of clients) each.open('resume', Infinity)
+    await world.settle([...clients, ...crowd])
+    // Whoever is live must be served, too.
+    await world.publish(TOPICS.map(topic => ({ topic, data: 'last' })))
+    await world.settle([...clients, ...crowd])
+    for (const each of [...clients, ...crowd]) await each.check()
+    await world.close()
+  })
+  await holds(t, property, { numRuns: 400 })
+})
+
+function newEvent({ topic, kind, size }: { topic: string; kind: string; size: number }): NewEvent {
+  if (kind === 'reset') return { topic, data: '{}', type: RESET }
+  return { topic, data: 'x'.repeat(size), isState: kind === 'state' }
+}
+
+/** Reads that take some turns of the event loop, before they look and after. */
+class SlowLog extends MemoryLog {
+  readonly #turns: readonly number[]
+  #reads = 0
+
+  constructor(options: MemoryLogOptions, readTurns: readonly number[]) {
+    super(options)
+    this.#turns = readTurns
+  }
+
+  override read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage> {
+    return this.#slowly(() => super.read(after, selector, limit))
+  }
+
+  override readStates(
+    after: Position,
+    selector: Selector,
+    limit: ReadLimit & { onlyGone: boolean },
+  ): Promise<ReadPage> {
+    return this.#slowly(() => super.readStates(after, selector, limit))
+  }
+
+  async #slowly(read: () => Promise<ReadPage>): Promise<ReadPage> {
+    await this.#wait()
+    const page = await read()
+    await this.#wait()
+    return page
+  }
+
+  async #wait(): Promise<void> {
+    await turns(this.#turns[this.#reads++ % this.#turns.length] ?? 0)
+  }
+}
+
+class World {
+  readonly log: MemoryLog
+  readonly hub: Hub
+  readonly history: NewEvent[] = []
+  readonly connections: Connection[] = Array.from({ length: CLIENTS / 2 }, () => ({ turn: 0 }))
+  readonly isPrecise: boolean
+
+  constructor(
+    bounds: { maxTopicEvents: number; maxBytes: number; maxLossTopics: number },
+    readTurns: number[],
+  ) {
+    const options = {
+      maxTopicBytes: 1e6,
+      maxAgeMs: 1e9,
+      maxStateBytes: 1e6,
+      maxIdempotencyKeys: 1,
+      idempotencyKeyAgeMs: 1,
+    }
+    this.log = new SlowLog({ ...options, ...bounds }, readTurns)
+    this.hub = new Hub(this.log)
+    this.isPrecise = bounds.maxLossTopics >= TOPICS.length
+  }
+
+  async publish(events: readonly NewEvent[]): Promise<void> {
+    this.history.push(...events)
+    const { last } = await this.hub.publish(events)
+    assert.equal(last, this.history.length)
+  }
+
+  /** Everybody reads on, and gets to the head. */
+  async settle(clients: readonly Client[]): Promise<void> {
+    for (const client of clients) client.drain(Infinity)
+    // A flush has begun when the hub is at the head, and takes some more turns.
+    for (let patience = 1000; ; patience--) {
+      assert(patience > 0, 'somebody never gets to the head')
+      const wasSettled = this.#isSettled(clients)
+      await turns(4)
+      if (wasSettled && this.#isSettled(clients)) return
+    }
+  }
+
+  #isSettled(clients: readonly Client[]): boolean {
+    return this.hub.position === this.log.head() && clients.every(client => client.isLive)
+  }
+
+  async close(): Promise<void> {
+    this.hub.close()
+    await this.log.close()
+  }
+}
+
+class Client implements Sink {
+  readonly connection: Connection
+  readonly #world: World
+  readonly #wanted: Selector
+  readonly #encoder: FrameEncoder
+  readonly #received: Received[] = []
+  #subscriber: Subscriber | undefined
+  #cursor: Position | undefined
+  #room = 0
+  #wasSeenFull = false
+  #accepted: Promise<void> | undefined
+
+  constructor(world: World, wanted: Selector, at: number) {
+    this.#world = world
+    this.#wanted = wanted
+    this.#encoder = encoderOf(at % 2 === 0 ? 'even' : 'odd')
+    this.connection = world.connections[at] ?? { turn: 0 }
+  }
+
+  get isLive(): boolean {
+    return this.#subscriber === undefined || this.#subscriber.phase === 'live'
+  }
+
+  get hasRoom(): boolean {
+    if (this.#room <= 0) this.#wasSeenFull = true
+    return this.#room > 0
+  }
+
+  open(kind: 'now' | 'earliest' | 'resume' | 'unknown', room: number): void {
+    if (this.#subscriber !== undefined) return
+    const { hub, log } = this.#world
+    const cursor = { epoch: kind === 'unknown' ? 'another' : log.epoch, position: this.#cursor ?? 0 }
+    const isFresh = kind === 'now' || (kind === 'resume' && this.#cursor === undefined)
+    const start = hub.startAt(isFresh ? 'now' : kind === 'earliest' ? kind : cursor)
+    this.#received.push({ kind: 'open', start: start.kind, position: start.position, acceptsThrough: 0 })
+    this.#cursor = start.position
+    this.#accepted = undefined
+    this.#room = room
+    this.#subscriber = hub.subscribe(this.#wanted, this.#encoder, this, start)
+  }
+
+  close(): void {
+    this.#subscriber?.close('client')
+    this.#subscriber = undefined
+  }
+
+  drain(room: number): void {
+    this.#room = room
+    if (room === 0 || !this.#wasSeenFull) return
+    this.#wasSeenFull = false
+    this.#subscriber?.drained()
+  }
+
+  write(chunk: Buffer): void {
+    this.#room--
+    for (const line of chunk.toString().trimEnd().split('\n')) {
+      const { encoder, ...frame } = JSON.parse(line) as Received & { encoder: string }
+      assert.equal(encoder, this.#encoder.name)
+      this.#take(frame)
+    }
+  }
+
+  end(): void {
+    assert.fail('the hub ended the stream')
+  }
+
+  #take(frame: Received): void {
+    if (frame.kind === 'gap') this.#cursor = frame.resumesAfter
+    else this.#noteAccepted()
+    if (frame.kind === 'event') {
+      this.#cursor = frame.position
+      this.#received.push({ ...frame, head: this.#world.log.head() })
+    } else this.#received.push(frame)
+  }
+
+  /** What is lost when the first event or state comes is what "earliest" begins with, or was announced since. */
+  #noteAccepted(): void {
+    const opened = this.#received.findLast(each => each.kind === 'open')
+    if (opened?.kind !== 'open') return assert.fail('nothing was asked for')
+    this.#accepted ??= this.#world.log.lostThrough(this.#wanted).then(through => {
+      opened.acceptsThrough = through
+    })
+  }
+
+  async check(): Promise<void> {
+    const { history, log, isPrecise } = this.#world
+    await this.#accepted
+    const lost = new Map<string, Position>()
+    for (const topic of TOPICS) lost.set(topic, await log.lostThrough(selectorOf([topic])))
+    const truth = { history, isPrecise, lostThrough: (topic: string) => lost.get(topic) ?? 0 }
+    checkRecord(truth, this.#wanted, this.#received, history.length)
+  }
+}
+
+function encoderOf(name: string): FrameEncoder {
+  const frame = (content: Omit<Received, 'head'>): Buffer =>
+    Buffer.from(`${JSON.stringify({ encoder: name, ...content })}\n`)
+  const at = ({ position, topic }: StoredEvent): { position: Position; topic: string } => ({
+    position,
+    topic,
+  })
+  return {
+    name,
+    event: stored => frame({ kind: 'event', ...at(stored) }),
+    state: stored => frame({ kind: 'state', ...at(stored) }),
+    gap: gap => frame({ kind: 'gap', ...gap }),
+  }
+}
+
+/** So many turns of the event loop. */
+function turns(count: number): Promise<void> {
+  return new Promise(resolve => {
+    const go = (left: number): void => void (left > 0 ? setImmediate(go, left - 1) : resolve())
+    go(count)
+  })
+}
