@@ -27,9 +27,9 @@ function memory(): Record<string, number> {
   return Object.fromEntries(fields.flatMap(field => (field ? [[field[1]!, Number(field[2])]] : [])))
 }
 
-function cpuTicks(): Record<string, number> {
+function cpuTicks(): object {
   const [user, nice, system, idle] = read('/proc/stat').split('\n')[0]!.split(/\s+/).slice(1).map(Number)
-  return { user: user!, nice: nice!, system: system!, idle: idle! }
+  return { user, nice, system, idle }
 }
 
 function read(path: string): string {

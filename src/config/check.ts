@@ -34,12 +34,11 @@ function logFault({ log }: Config): string | undefined {
 }
 
 function sizeFault(config: Config): string | undefined {
-  const { maxBodyBytes, logMaxTopicBytes, logMaxBytes } = config
-  if (maxBodyBytes > logMaxTopicBytes) {
-    return `--max-body-bytes (${maxBodyBytes}) is above --log-max-topic-bytes (${logMaxTopicBytes}): a topic must hold its largest event`
-  }
-  if (logMaxTopicBytes > logMaxBytes) {
-    return `--log-max-topic-bytes (${logMaxTopicBytes}) is above --log-max-bytes (${logMaxBytes}): lower the one or raise the other`
+  const { maxBodyBytes } = config
+  for (const name of ['logMaxTopicBytes', 'logMaxBytes'] as const) {
+    if (maxBodyBytes > config[name]) {
+      return `--max-body-bytes (${maxBodyBytes}) is above ${flagName(name)} (${config[name]}): the log must hold the largest event`
+    }
   }
   return undefined
 }

@@ -1,6 +1,6 @@
 // The Fastify instance: HTTP/2 over TLS with HTTP/1.1 on the same port, request limits, and errors as problems.
 
-import type { Server as NetServer, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { ERRORS, MillraceError } from '../errors.ts'
@@ -36,10 +36,10 @@ export function createApp(options: AppOptions, connections: Connections): Fastif
     // Fastify's own answer while closing is no problem document; see `refuseWhileClosing`.
     return503OnClosing: false,
     routerOptions: { maxParamLength: options.maxHeaderBytes },
-    frameworkErrors: sendProblem as never,
+    frameworkErrors: sendProblem,
     clientErrorHandler: answerClientError,
   }) as unknown as FastifyInstance
-  connections.follow(app.server as NetServer, options.tls !== undefined)
+  connections.follow(app.server, options.tls !== undefined)
   app.setErrorHandler(sendProblem)
   readBodiesOurselves(app)
   refuseWhatExceedsLimits(app, options, connections)

@@ -87,7 +87,8 @@ export class Connections {
 
   #ping(session: Http2Session): void {
     const connection = this.#byTransport.get(session)
-    if (connection === undefined || session.closed) return
+    // A session that was destroyed stays in the map until its socket is closed, and throws when it is pinged.
+    if (connection === undefined || session.closed || session.destroyed) return
     const deadline = setTimeout(() => {
       connection.hasVanished = true
       session.destroy()

@@ -110,6 +110,6 @@ export class Metrics implements HubObserver {
     const collect = function (this: Gauge): void {
       this.set(read())
     }
-    new Gauge({ name: `millrace_${name}`, help, collect, registers: [this.registry] })
+    this.registry.registerMetric(new Gauge({ name: `millrace_${name}`, help, collect, registers: [] }))
   }
 }

@@ -21,7 +21,7 @@ export interface RouteContext {
   readonly limits: RouteLimits
   /** Aborted when the hub begins to shut down. */
   readonly closing: AbortSignal
-  grantOf(request: FastifyRequest): Grant
+  readonly grantOf: (request: FastifyRequest) => Grant
 }
 
 export type RoutePlugin = (app: FastifyInstance, context: RouteContext) => Promise<void>

@@ -25,6 +25,7 @@ export async function openApiRoute(app: FastifyInstance): Promise<void> {
       },
       tags: [{ name: 'publish' }, { name: 'receive' }, { name: 'operate' }],
     },
+    exposeHeadRoutes: true,
     transform: ({ schema, url, route }) => {
       const isTopic = url.endsWith('/*')
       const described = { ...schema, ...(isTopic && { params: topicParams }), ...bodyOf(route) }

@@ -8,6 +8,7 @@ import { decode, readLines, tooLarge } from '../http/body.ts'
 import { idempotencyKey } from '../http/idempotency-key.ts'
 import { formatId } from '../protocol/ids.ts'
 import type { RouteContext } from './context.ts'
+import { memberText } from './json-member.ts'
 import { validTopic, validType } from './names.ts'
 
 export interface LinesSummary {
@@ -58,7 +59,7 @@ class Upload {
   /** Publishes the events of these lines; those before a line that is not valid too. */
   async publish(lines: readonly Buffer[]): Promise<void> {
     const events: NewEvent[] = []
-    let fault: unknown
+    let fault: Error | undefined
     try {
       for (const line of lines) {
         this.#lines++
@@ -66,7 +67,7 @@ class Upload {
         if (text !== '') events.push(this.#parse(text))
       }
     } catch (error) {
-      fault = error
+      fault = error as Error
     }
     if (events.length > 0) await this.#append(events)
     if (fault !== undefined) throw fault
@@ -136,11 +137,11 @@ export function eventOfLine(text: string, { limits }: RouteContext): NewEvent {
   if (typeof topic !== 'string') throw invalidLine("'topic' must be a string")
   if (data === undefined) throw invalidLine("'data' is missing")
   if (type !== undefined && typeof type !== 'string') throw invalidLine("'type' must be a string")
-  return { topic: validTopic(topic, limits), type: validType(type), ...eventData(data) }
+  return { topic: validTopic(topic, limits), type: validType(type), ...eventData(data, text) }
 }
 
-function eventData(data: unknown): Pick<NewEvent, 'data' | 'isJson'> {
-  if (typeof data !== 'string') return { data: JSON.stringify(data), isJson: true }
+function eventData(data: unknown, line: string): Pick<NewEvent, 'data' | 'isJson'> {
+  if (typeof data !== 'string') return { data: memberText(line, 'data')!, isJson: true }
   if (!data.isWellFormed()) throw invalidLine("'data' is not well-formed Unicode")
   return { data, isJson: false }
 }

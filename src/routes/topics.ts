@@ -161,7 +161,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       const last = found.at(-1)
       if (last !== undefined && found.length === limit) {
         const query = new URLSearchParams({ match, after: last.topic, limit: String(limit) })
-        reply.header('link', `</topics?${query}>; rel="next"`)
+        reply.header('link', `</topics?${query.toString()}>; rel="next"`)
       }
       return { topics: found.map(summary => describe(summary, hub.log.epoch)) }
     },

@@ -21,9 +21,9 @@ t.test(
       MILLRACE_URL: hub.url,
       MILLRACE_CACERT: hub.caFile,
     })
-    const vitals = spawn(process.execPath, [example, '3'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const vitals = spawn(process.execPath, [example, '60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.teardown(() => vitals.kill())
     vitals.stdout.pipe(publisher.stdin!)
-    const arrivals: number[] = []
     for (let count = 0; count < 3; count++) {
       const [event] = await reader.take(1)
       const { topic, data } = JSON.parse(event!.data) as { topic: string; data: Vitals }

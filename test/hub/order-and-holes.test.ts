@@ -19,7 +19,7 @@ const TOPICS = ['a', 'b', 'x/a', 'x/b', 'x/y/z']
 const SELECTIONS = [['a'], ['b'], ['x/a'], ['a', 'x/b'], ['x/*'], ['x/**', 'x/a'], ['**'], ['*', 'x/y/*']]
 
 const limits = fc.record({
-  maxTopicEvents: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constant(1000)),
+  maxTopicEvents: fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 1, max: 12 }) }, fc.constant(1000)),
   maxBytes: fc.oneof(fc.integer({ min: 500, max: 6000 }), fc.constant(1e6)),
   maxLossTopics: fc.constantFrom(1, TOPICS.length, TOPICS.length),
 })
@@ -37,7 +37,7 @@ const event = fc.record({
 
 const CLIENTS = 10
 const START = {
-  weight: 1,
+  weight: 3,
   arbitrary: fc.constantFrom('now' as const, 'earliest' as const, 'unknown' as const),
 }
 const anyStart = fc.oneof(START, { weight: 3, arbitrary: fc.constant('resume' as const) })
@@ -101,11 +101,12 @@ t.test('whatever happens, each subscriber gets the order of the log, without a s
       else await turns(each.turns)
     }
     for (const each of clients) each.open('resume', Infinity)
-    await world.settle([...clients, ...crowd])
+    await world.settle()
     // Whoever is live must be served, too.
     await world.publish(TOPICS.map(topic => ({ topic, data: 'last' })))
-    await world.settle([...clients, ...crowd])
-    for (const each of [...clients, ...crowd]) await each.check()
+    await world.settle()
+    for (const each of world.clients) await each.check()
+    await world.checkLeft()
     await world.close()
   })
   await holds(t, property, { numRuns: 400 })
@@ -115,6 +116,21 @@ function newEvent({ topic, kind, size }: { topic: string; kind: string; size: nu
   if (kind === 'reset') return { topic, data: '{}', type: RESET }
   return { topic, data: 'x'.repeat(size), isState: kind === 'state' }
 }
+
+t.test('who goes away while a flush is under way is left alone', async t => {
+  const world = new World({ maxTopicEvents: 10, maxBytes: 1e6, maxLossTopics: 1 }, [])
+  t.teardown(() => world.close())
+  for (let at = 0; at < 60; at++) new Client(world, selectorOf(['a']), CLIENTS + at).open('now', Infinity)
+  await world.settle()
+  await world.publish([{ topic: 'a', data: '' }])
+  const reached = (): Client[] => world.clients.filter(client => client.count > 1)
+  while (reached().length === 0) await turns(1)
+  t.ok(reached().length < world.clients.length / 2, 'a flush takes turns')
+  for (const client of world.clients) client.close()
+  const before = reached().length
+  await world.settle()
+  t.equal(reached().length, before)
+})
 
 /** Reads that take some turns of the event loop, before they look and after. */
 class SlowLog extends MemoryLog {
@@ -154,6 +170,9 @@ class World {
   readonly log: MemoryLog
   readonly hub: Hub
   readonly history: NewEvent[] = []
+  readonly clients: Client[] = []
+  /** How many frames were made. */
+  encoded = 0
   readonly connections: Connection[] = Array.from({ length: CLIENTS / 2 }, () => ({ turn: 0 }))
   readonly isPrecise: boolean
 
@@ -174,25 +193,37 @@ class World {
   }
 
   async publish(events: readonly NewEvent[]): Promise<void> {
+    for (const client of this.clients) if (client.isLive) client.noteAccepted()
     this.history.push(...events)
     const { last } = await this.hub.publish(events)
     assert.equal(last, this.history.length)
   }
 
   /** Everybody reads on, and gets to the head. */
-  async settle(clients: readonly Client[]): Promise<void> {
-    for (const client of clients) client.drain(Infinity)
+  async settle(): Promise<void> {
+    for (const client of this.clients) client.drain(Infinity)
     // A flush has begun when the hub is at the head, and takes some more turns.
     for (let patience = 1000; ; patience--) {
       assert(patience > 0, 'somebody never gets to the head')
-      const wasSettled = this.#isSettled(clients)
+      const wasSettled = this.#isSettled()
       await turns(4)
-      if (wasSettled && this.#isSettled(clients)) return
+      if (wasSettled && this.#isSettled()) return
     }
   }
 
-  #isSettled(clients: readonly Client[]): boolean {
-    return this.hub.position === this.log.head() && clients.every(client => client.isLive)
+  #isSettled(): boolean {
+    return (
+      this.hub.position === this.log.head() && this.clients.every(client => client.isAway || client.isLive)
+    )
+  }
+
+  /** When everybody has left, nothing is done for anybody. */
+  async checkLeft(): Promise<void> {
+    for (const client of this.clients) client.close()
+    const before = this.encoded
+    await this.publish(TOPICS.map(topic => ({ topic, data: 'for nobody' })))
+    await this.settle()
+    assert.equal(this.encoded, before)
   }
 
   async close(): Promise<void> {
@@ -211,21 +242,35 @@ class Client implements Sink {
   #cursor: Position | undefined
   #room = 0
   #wasSeenFull = false
+  #writesAllowed = 0
+  #isOpen = false
   #accepted: Promise<void> | undefined
 
   constructor(world: World, wanted: Selector, at: number) {
     this.#world = world
+    world.clients.push(this)
     this.#wanted = wanted
-    this.#encoder = encoderOf(at % 2 === 0 ? 'even' : 'odd')
+    this.#encoder = encoderOf(at % 2 === 0 ? 'even' : 'odd', world)
     this.connection = world.connections[at] ?? { turn: 0 }
   }
 
+  /** How much it received, the opening included. */
+  get count(): number {
+    return this.#received.length
+  }
+
+  get isAway(): boolean {
+    return this.#subscriber === undefined
+  }
+
   get isLive(): boolean {
-    return this.#subscriber === undefined || this.#subscriber.phase === 'live'
+    return this.#subscriber?.phase === 'live'
   }
 
   get hasRoom(): boolean {
     if (this.#room <= 0) this.#wasSeenFull = true
+    // Whoever catches up looks once before each step: a gap, a page of states, a page of events.
+    this.#writesAllowed = this.#room > 0 ? 3 : 0
     return this.#room > 0
   }
 
@@ -235,14 +280,20 @@ class Client implements Sink {
     const cursor = { epoch: kind === 'unknown' ? 'another' : log.epoch, position: this.#cursor ?? 0 }
     const isFresh = kind === 'now' || (kind === 'resume' && this.#cursor === undefined)
     const start = hub.startAt(isFresh ? 'now' : kind === 'earliest' ? kind : cursor)
-    this.#received.push({ kind: 'open', start: start.kind, position: start.position, acceptsThrough: 0 })
+    const asked = isFresh ? 'now' : kind
+    this.#received.push({ kind: 'open', start: asked, position: start.position, acceptsThrough: 0 })
     this.#cursor = start.position
+    this.#isOpen = true
+    // An unknown id is announced at once.
+    this.#writesAllowed = kind === 'unknown' ? 1 : 0
+    this.#wasSeenFull = false
     this.#accepted = undefined
     this.#room = room
     this.#subscriber = hub.subscribe(this.#wanted, this.#encoder, this, start)
   }
 
   close(): void {
+    this.#isOpen = false
     this.#subscriber?.close('client')
     this.#subscriber = undefined
   }
@@ -255,6 +306,8 @@ class Client implements Sink {
   }
 
   write(chunk: Buffer): void {
+    assert(this.#isOpen, 'a sink that was closed is left alone')
+    assert(this.#writesAllowed-- > 0, 'a sink that is full is left alone')
     this.#room--
     for (const line of chunk.toString().trimEnd().split('\n')) {
       const { encoder, ...frame } = JSON.parse(line) as Received & { encoder: string }
@@ -269,17 +322,17 @@ class Client implements Sink {
 
   #take(frame: Received): void {
     if (frame.kind === 'gap') this.#cursor = frame.resumesAfter
-    else this.#noteAccepted()
+    else this.noteAccepted()
     if (frame.kind === 'event') {
       this.#cursor = frame.position
       this.#received.push({ ...frame, head: this.#world.log.head() })
     } else this.#received.push(frame)
   }
 
-  /** What is lost when the first event or state comes is what "earliest" begins with, or was announced since. */
-  #noteAccepted(): void {
+  /** Called when the first event or state has come, or nothing is left to come: what is lost later is announced. */
+  noteAccepted(): void {
     const opened = this.#received.findLast(each => each.kind === 'open')
-    if (opened?.kind !== 'open') return assert.fail('nothing was asked for')
+    if (opened?.kind !== 'open') return
     this.#accepted ??= this.#world.log.lostThrough(this.#wanted).then(through => {
       opened.acceptsThrough = through
     })
@@ -295,9 +348,11 @@ class Client implements Sink {
   }
 }
 
-function encoderOf(name: string): FrameEncoder {
-  const frame = (content: Omit<Received, 'head'>): Buffer =>
-    Buffer.from(`${JSON.stringify({ encoder: name, ...content })}\n`)
+function encoderOf(name: string, world: World): FrameEncoder {
+  const frame = (content: Omit<Received, 'head'>): Buffer => {
+    world.encoded++
+    return Buffer.from(`${JSON.stringify({ encoder: name, ...content })}\n`)
+  }
   const at = ({ position, topic }: StoredEvent): { position: Position; topic: string } => ({
     position,
     topic,

@@ -24,7 +24,9 @@ export async function startHubProcess(t: Test, flags: readonly string[] = []): P
   const port = await freePort()
   const child = spawnCommand(t, [
     'serve',
-    ...['--port', String(port), '--certs-dir', certsDir, '--log-format', 'json'],
+    `--port=${port}`,
+    `--certs-dir=${certsDir}`,
+    '--log-format=json',
     ...flags,
   ])
   // The banner comes on stderr once the hub listens.
