@@ -2,17 +2,18 @@
 
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
+import { RequestKey } from '../log/append-key.ts'
 
 const MAX_KEY_CHARACTERS = 255
 
 const visibleAscii = /^[\x21-\x7e]+$/
 
 /** Errors: MILLRACE_REQUEST_INVALID. The quotes of a structured field are no part of the key. */
-export function idempotencyKey(request: FastifyRequest): string | undefined {
+export function requestKey(request: FastifyRequest): RequestKey | undefined {
   const header = request.headers['idempotency-key']
   if (header === undefined) return undefined
   const key = String(header).replace(/^"(.*)"$/, '$1')
-  if (key.length <= MAX_KEY_CHARACTERS && visibleAscii.test(key)) return key
+  if (key.length <= MAX_KEY_CHARACTERS && visibleAscii.test(key)) return new RequestKey(key)
   throw new MillraceError(
     'MILLRACE_REQUEST_INVALID',
     `Idempotency-Key takes 1 to ${MAX_KEY_CHARACTERS} visible ASCII characters.`,

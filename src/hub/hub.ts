@@ -2,7 +2,8 @@
 // Delivery happens only from the tail, so everybody sees the log's order and nobody sees what was not kept.
 
 import type { NewEvent, Position, StoredEvent } from '../event.ts'
-import type { Appended, AppendKey, EventLog } from '../log/event-log.ts'
+import type { AppendKey } from '../log/append-key.ts'
+import type { Appended, EventLog } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
 import { Audience, audienceKey } from './audience.ts'
 import type { FrameEncoder, Sink } from './frames.ts'

@@ -2,6 +2,7 @@
 
 import type { NewEvent, Position, StoredEvent, Topic } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
+import type { AppendKey } from './append-key.ts'
 
 /**
  * An ordered, bounded store of events.
@@ -26,7 +27,8 @@ export interface EventLog {
 
   /**
    * Stores events, all or none.
-   * With a `key`, events that were stored under it before are not stored again.
+   * With a `key`, events that were stored under it before are not stored again; that they are the same events is
+   * checked at the first and at the last of those that were stored.
    * Errors: MILLRACE_KEY_REUSED, MILLRACE_STATE_FULL.
    */
   append(events: readonly NewEvent[], key?: AppendKey): Promise<Appended>
@@ -61,17 +63,8 @@ export interface EventLog {
 /** The listener must not throw and must not keep the array. */
 export type TailListener = (events: readonly StoredEvent[]) => void
 
-/**
- * Makes a repeated append harmless. A request that appends in several calls numbers its events from 0 and says
- * with `offset` where each call's events begin.
- */
-export interface AppendKey {
-  readonly value: string
-  readonly offset: number
-}
-
 export interface Appended {
-  /** The position of the last of these events, given now or when they were first stored. */
+  /** The position of the last of these events; when none was new, of the newest event under the key. */
   readonly last: Position
   /** How many of the events were new. */
   readonly added: number

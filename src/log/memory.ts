@@ -1,18 +1,17 @@
 // The log that lives in memory (`--log memory:`): a ring of events per topic, the rings in an LRU cache bounded in
 // bytes. What it loses it remembers, so that a reader who comes late is told.
 
-import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { MillraceError } from '../errors.ts'
 import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
+import type { AppendKey } from './append-key.ts'
 import { newEpoch } from './epoch.ts'
 import { Journal, type JournalEntry } from './journal.ts'
 import { Losses } from './losses.ts'
 import { Ring } from './ring.ts'
 import type {
   Appended,
-  AppendKey,
   EventLog,
   LogUsage,
   ReadLimit,
@@ -51,10 +50,6 @@ const MAX_SCAN = 8192
 // Up to here, merging the topics' rings is cheaper than scanning everything that happened.
 const MAX_MERGED_TOPICS = 64
 
-// An upload that others interrupt more often than this is remembered less exactly: repeats in its middle are known
-// to be repeats, but not the positions that they got.
-const MAX_RUNS = 256
-
 const MAX_EXPIRY_INTERVAL_MS = 10_000
 
 interface Entry extends JournalEntry {
@@ -73,16 +68,14 @@ interface History {
   bytes: number
 }
 
+/** What was stored under an idempotency key. */
 interface KeyRecord {
-  /** Of the first event; undefined when the key was forgotten since that was stored. */
-  readonly fingerprint: string | undefined
-  /** Stretches of the events that got consecutive positions: in order, the last one ends at the newest. */
-  readonly runs: Run[]
-}
-
-/** Events of a key up to `count`, of which the last has the position `last`. */
-interface Run {
   count: number
+  /** Up to the first event; undefined when the key was forgotten in the middle of its request. */
+  readonly firstDigest: string | undefined
+  /** Up to the newest event. */
+  digest: string
+  /** Of the newest event. */
   last: Position
 }
 
@@ -134,7 +127,7 @@ export class MemoryLog implements EventLog {
       this.#expire()
       for (const listener of this.#listeners) listener(entries)
     }
-    const last = key === undefined || events.length === 0 ? this.#head : this.#record(events, key)
+    const last = key === undefined || events.length === 0 ? this.#head : this.#record(key)
     return { last, added: entries.length }
   }
 
@@ -195,31 +188,30 @@ export class MemoryLog implements EventLog {
   }
 
   /** The events that were not stored under this key before. */
-  #unseen(events: readonly NewEvent[], key: AppendKey): readonly NewEvent[] {
-    const record = this.#keys.get(key.value)
+  #unseen(events: readonly NewEvent[], { value, offset, digests }: AppendKey): readonly NewEvent[] {
+    const record = this.#keys.get(value)
     if (record === undefined) return events
-    const isFirst = key.offset === 0 && events.length > 0 && record.fingerprint !== undefined
-    if (isFirst && record.fingerprint !== fingerprint(events[0]!)) {
-      throw new MillraceError('MILLRACE_KEY_REUSED', `The key '${key.value}' stands for another event.`)
-    }
-    return events.slice(Math.max(0, record.runs.at(-1)!.count - key.offset))
+    const seen = Math.max(0, record.count - offset)
+    const isFirst = offset === 0 && events.length > 0 && record.firstDigest !== undefined
+    const isSame =
+      (!isFirst || digests[0] === record.firstDigest) &&
+      (seen === 0 || seen > events.length || digests[seen - 1] === record.digest)
+    if (isSame) return events.slice(seen)
+    throw new MillraceError('MILLRACE_KEY_REUSED', `The key '${value}' stands for other events.`)
   }
 
-  /** Remembers what was stored under the key just now; returns the position of the last of these events. */
-  #record(events: readonly NewEvent[], key: AppendKey): Position {
-    const count = key.offset + events.length
-    const record = this.#keys.get(key.value)
+  /** Remembers what was stored under the key just now; returns the position of its newest event. */
+  #record({ value, offset, digests }: AppendKey): Position {
+    const count = offset + digests.length
+    const digest = digests.at(-1)!
+    const record = this.#keys.get(value)
     if (record === undefined) {
-      const isFirst = key.offset === 0
-      const runs = [{ count, last: this.#head }]
-      this.#keys.set(key.value, { fingerprint: isFirst ? fingerprint(events[0]!) : undefined, runs })
-    } else if (count > record.runs.at(-1)!.count) {
-      extend(record.runs, { count, last: this.#head })
-    } else {
-      const run = record.runs.find(each => each.count >= count)!
-      return run.last - (run.count - count)
+      const firstDigest = offset === 0 ? digests[0] : undefined
+      this.#keys.set(value, { count, firstDigest, digest, last: this.#head })
+      return this.#head
     }
-    return this.#head
+    if (count > record.count) Object.assign(record, { count, digest, last: this.#head })
+    return record.last
   }
 
   /** Refuses the append as a whole when its states do not fit. */
@@ -419,20 +411,8 @@ function scan(
   return { events, position: stoppedAt ?? Math.max(after, limit.through), lostThrough: 0 }
 }
 
-function extend(runs: Run[], next: Run): void {
-  const run = runs.at(-1)!
-  if (next.last - run.last === next.count - run.count) Object.assign(run, next)
-  else if (runs.length < MAX_RUNS) runs.push(next)
-  else runs[runs.length - 1] = next
-}
-
 function entryBytes(event: NewEvent): number {
   return ENTRY_OVERHEAD_BYTES + Buffer.byteLength(event.data)
-}
-
-function fingerprint(event: NewEvent): string {
-  const identity = JSON.stringify([event.topic, event.type ?? '', event.isState === true, event.data])
-  return createHash('sha256').update(identity).digest('base64url')
 }
 
 /** Where the first name after this one stands in a sorted list. */

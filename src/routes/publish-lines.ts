@@ -5,7 +5,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
 import type { NewEvent } from '../event.ts'
 import { decode, readLines, tooLarge } from '../http/body.ts'
-import { idempotencyKey } from '../http/idempotency-key.ts'
+import { requestKey } from '../http/idempotency-key.ts'
+import type { RequestKey } from '../log/append-key.ts'
 import { formatId } from '../protocol/ids.ts'
 import type { RouteContext } from './context.ts'
 import { memberText } from './json-member.ts'
@@ -42,7 +43,7 @@ export async function publishLines(
 class Upload {
   readonly #context: RouteContext
   readonly #address: string
-  readonly #key: string | undefined
+  readonly #key: RequestKey | undefined
   readonly #parse: (line: string) => NewEvent
   #lines = 0
   #published = 0
@@ -52,7 +53,7 @@ class Upload {
   constructor(context: RouteContext, request: FastifyRequest, parse: (line: string) => NewEvent) {
     this.#context = context
     this.#address = request.ip
-    this.#key = idempotencyKey(request)
+    this.#key = requestKey(request)
     this.#parse = parse
   }
 
@@ -103,8 +104,7 @@ class Upload {
     const { hub, publishRate } = this.#context
     // The body waits: slowing it down is kinder than refusing it half-way.
     for (let waitMs; (waitMs = publishRate.take(this.#address, events.length)) > 0;) await sleep(waitMs)
-    const key = this.#key === undefined ? undefined : { value: this.#key, offset: this.#published }
-    const appended = await hub.publish(events, key)
+    const appended = await hub.publish(events, this.#key?.next(events))
     this.#published += events.length
     this.#duplicates += events.length - appended.added
     this.#last = appended.last

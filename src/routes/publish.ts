@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
 import type { Topic } from '../event.ts'
 import { readText } from '../http/body.ts'
-import { idempotencyKey } from '../http/idempotency-key.ts'
+import { requestKey } from '../http/idempotency-key.ts'
 import { bodyKind, NDJSON_MEDIA_TYPE, type BodyKind } from '../http/media-type.ts'
 import { formatId } from '../protocol/ids.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
@@ -116,14 +116,14 @@ async function publishOne(
   reply: FastifyReply,
   { topic, type, isState, kind }: OneEvent,
 ): Promise<{ id: string; topic: Topic }> {
-  const key = idempotencyKey(request)
+  const key = requestKey(request)
   const waitMs = publishRate.take(request.ip, 1)
   if (waitMs > 0) throw tooFast(waitMs)
   const data = await readText(request, limits.maxBodyBytes)
   const isJson = kind === 'json'
   if (isJson) jsonText(data)
-  const append = key === undefined ? undefined : { value: key, offset: 0 }
-  const appended = await hub.publish([{ topic, data, type, isJson, isState }], append)
+  const events = [{ topic, data, type, isJson, isState }]
+  const appended = await hub.publish(events, key?.next(events))
   reply.code(201)
   if (appended.added === 0) reply.header('idempotent-replayed', 'true')
   return { id: formatId(hub.log.epoch, appended.last), topic }

@@ -4,7 +4,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } from '../../src/event.ts'
-import type { EventLog } from '../../src/log/event-log.ts'
+import { RequestKey } from '../../src/log/append-key.ts'
+import type { Appended, EventLog } from '../../src/log/event-log.ts'
 import { selectorOf, type Selector } from '../../src/topic-pattern.ts'
 import { eventLogModelContract } from './event-log-model.ts'
 
@@ -216,15 +217,16 @@ function wholenessLaws(test: DefineLaw): void {
 }
 
 function keyLaws(test: DefineLaw): void {
-  const key = (offset = 0): { value: string; offset: number } => ({ value: 'k', offset })
+  const append = (log: EventLog, events: readonly NewEvent[], value = 'k'): Promise<Appended> =>
+    log.append(events, new RequestKey(value).next(events))
 
   test('an append that is repeated under its key stores nothing and answers the same', async (t, open) => {
     const log = await open({})
     const tailed: StoredEvent[] = []
     log.tail(events => tailed.push(...events))
-    const { last } = await log.append([text('a', '1'), text('b', '2')], key())
+    const { last } = await append(log, [text('a', '1'), text('b', '2')])
     await log.append([text('a', 'other')])
-    t.same(await log.append([text('a', '1'), text('b', '2')], key()), { last, added: 0 })
+    t.same(await append(log, [text('a', '1'), text('b', '2')]), { last, added: 0 })
     t.equal(log.head(), last + 1)
     await log.append([text('a', 'last')])
     await until(() => tailed.at(-1)?.data === 'last')
@@ -236,7 +238,7 @@ function keyLaws(test: DefineLaw): void {
 
   test('of two appends under one key at once, one is stored', async (t, open) => {
     const log = await open({})
-    const answers = await Promise.all([1, 2, 3].map(() => log.append([text('a', 'x')], key())))
+    const answers = await Promise.all([1, 2, 3].map(() => append(log, [text('a', 'x')])))
     t.same(
       answers.map(answer => answer.added).toSorted((one, other) => one - other),
       [0, 0, 1],
@@ -248,15 +250,19 @@ function keyLaws(test: DefineLaw): void {
   test('a repeat that goes further than before stores what is new', async (t, open) => {
     const log = await open({})
     const events = ['0', '1', '2', '3', '4', '5'].map(data => text('a', data))
-    const first = await log.append(events.slice(0, 2), key())
+    const request = new RequestKey('k')
+    const send = (piece: NewEvent[], from: RequestKey): Promise<Appended> =>
+      log.append(piece, from.next(piece))
+    const first = await send(events.slice(0, 2), request)
     await log.append([text('b', '')])
-    const second = await log.append(events.slice(2, 4), key(2))
+    const second = await send(events.slice(2, 4), request)
     t.same(second, { last: first.last + 3, added: 2 })
     // The client was cut off, and sends the whole again, in other pieces.
-    t.same(await log.append(events.slice(0, 1), key()), { last: first.last - 1, added: 0 })
-    t.same(await log.append(events.slice(1, 3), key(1)), { last: second.last - 1, added: 0 })
-    t.same(await log.append(events.slice(3), key(3)), { last: second.last + 2, added: 2 })
-    t.same(await log.append(events, key()), { last: second.last + 2, added: 0 })
+    const again = new RequestKey('k')
+    t.same(await send(events.slice(0, 1), again), { last: second.last, added: 0 })
+    t.same(await send(events.slice(1, 3), again), { last: second.last, added: 0 })
+    t.same(await send(events.slice(3), again), { last: second.last + 2, added: 2 })
+    t.same(await append(log, events), { last: second.last + 2, added: 0 })
     t.same(
       (await readAll(log, selectorOf(['a']))).events.map(event => event.data),
       ['0', '1', '2', '3', '4', '5'],
@@ -266,34 +272,44 @@ function keyLaws(test: DefineLaw): void {
   test('a key that stands for another event is refused', async (t, open) => {
     const log = await open({})
     const event = { topic: 'a', data: '1', type: 'x' }
-    await log.append([event], key())
+    await append(log, [event])
     const others = [
       { ...event, data: '2' },
       { ...event, topic: 'b' },
       { ...event, type: 'y' },
       { ...event, isState: true },
     ]
-    for (const other of others) await t.rejects(log.append([other], key()), { code: 'MILLRACE_KEY_REUSED' })
+    for (const other of others) await t.rejects(append(log, [other]), { code: 'MILLRACE_KEY_REUSED' })
     t.equal((await readAll(log, selectorOf(['**']))).events.length, 1)
-    t.same((await log.append([event], { value: 'l', offset: 0 })).added, 1, 'another key is another matter')
+    t.same((await append(log, [event], 'l')).added, 1, 'another key is another matter')
+  })
+
+  test('a key that stands for other events is refused, if only a later one differs', async (t, open) => {
+    const log = await open({})
+    const [a, b, c] = [text('a', 'a'), text('a', 'b'), text('a', 'c')]
+    await append(log, [a, b])
+    await t.rejects(append(log, [a, c]), { code: 'MILLRACE_KEY_REUSED' })
+    await t.rejects(append(log, [a, c, b]), { code: 'MILLRACE_KEY_REUSED' })
+    t.equal((await readAll(log, selectorOf(['a']))).events.length, 2)
+    t.equal((await append(log, [a, b, c])).added, 1)
   })
 
   test('an append that was refused does not use its key up', async (t, open) => {
     const log = await open({ maxStateBytes: 2000 })
     const [large, small] = [state('a', 'x'.repeat(1500)), state('b', 'y'.repeat(1000))]
     await log.append([large])
-    await t.rejects(log.append([small], key()), { code: 'MILLRACE_STATE_FULL' })
+    await t.rejects(append(log, [small]), { code: 'MILLRACE_STATE_FULL' })
     await log.append([reset('a')])
-    t.equal((await log.append([small], key())).added, 1)
-    t.equal((await log.append([small], key())).added, 0)
+    t.equal((await append(log, [small])).added, 1)
+    t.equal((await append(log, [small])).added, 0)
   })
 
   test('nothing can be appended, with or without a key', async (t, open) => {
     const log = await open({})
     const { last } = await log.append([text('a', '')])
     t.same(await log.append([]), { last, added: 0 })
-    t.same(await log.append([], key()), { last, added: 0 })
-    t.equal((await log.append([text('a', '')], key())).added, 1)
+    t.same(await append(log, []), { last, added: 0 })
+    t.equal((await append(log, [text('a', '')])).added, 1)
   })
 }
 

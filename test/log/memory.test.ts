@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { NewEvent, StoredEvent } from '../../src/event.ts'
 import { Losses } from '../../src/log/losses.ts'
+import { RequestKey } from '../../src/log/append-key.ts'
 import { MemoryLog, type MemoryLogOptions } from '../../src/log/memory.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
 import { eventLogContract } from '../contract/event-log.ts'
@@ -130,14 +131,14 @@ t.test('events expire while nothing is published', async t => {
 t.test('the keys used last are remembered, as many as may be', async t => {
   const log = open(t, { maxIdempotencyKeys: 2 })
   const append = async (value: string): Promise<number> =>
-    (await log.append([text('a', value)], { value, offset: 0 })).added
+    (await log.append([text('a', value)], new RequestKey(value).next([text('a', value)]))).added
   t.same([await append('k'), await append('l'), await append('k'), await append('m')], [1, 1, 0, 1])
   t.same([await append('k'), await append('l')], [0, 1])
 })
 
 t.test('a key is forgotten with age', async t => {
   const log = open(t, { idempotencyKeyAgeMs: 20 })
-  const key = { value: 'k', offset: 0 }
+  const key = new RequestKey('k').next([text('a', '')])
   await log.append([text('a', '')], key)
   while ((await log.append([text('a', '')], key)).added === 0) await sleep(1)
   t.equal(log.head(), 2)
@@ -146,10 +147,11 @@ t.test('a key is forgotten with age', async t => {
 t.test('an upload whose key was forgotten half-way can be repeated', async t => {
   const log = open(t, { maxIdempotencyKeys: 1 })
   const events = ['0', '1', '2'].map(data => text('a', data))
-  await log.append(events.slice(0, 2), { value: 'k', offset: 0 })
-  await log.append([text('b', '')], { value: 'l', offset: 0 })
-  const { last } = await log.append(events.slice(2), { value: 'k', offset: 2 })
-  t.equal((await log.append(events, { value: 'k', offset: 0 })).last, last)
+  const upload = new RequestKey('k')
+  await log.append(events.slice(0, 2), upload.next(events.slice(0, 2)))
+  await log.append([text('b', '')], new RequestKey('l').next([text('b', '')]))
+  const { last } = await log.append(events.slice(2), upload.next(events.slice(2)))
+  t.equal((await log.append(events, new RequestKey('k').next(events))).last, last)
 })
 
 t.test('whatever is published, the bounds are kept', async t => {
