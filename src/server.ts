@@ -46,7 +46,7 @@ export async function startServer(
   config: Config,
   logger: Logger = createLogger(config),
 ): Promise<RunningServer> {
-  const certificates = config.tls ? await openCertificates(config) : undefined
+  const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
   const log = openLog(config)
   const connections = new Connections(config)
   const metrics = new Metrics({

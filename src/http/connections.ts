@@ -30,6 +30,7 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #byTransport = new Map<Http2Session | Socket, HttpConnection>()
   readonly #pings: Rounds<Http2Session>
+  readonly #sockets = new WeakMap<Http2Session | Socket, Socket>()
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
@@ -44,12 +45,16 @@ export class Connections {
   follow(server: NetServer, isTls: boolean): void {
     // A tenth more gets as far as an explanation; beyond that the kernel's queue is all there is.
     server.maxConnections = Math.ceil(this.#options.maxConnections * 1.1)
+    let accepted: Socket
+    // The first listener, for Node makes the session in its own: the socket of a session is the one accepted last.
+    server.prependListener(isTls ? 'secureConnection' : 'connection', (socket: TLSSocket) => {
+      accepted = socket
+      if (socket.alpnProtocol !== 'h2') this.#add(socket)
+    })
     server.on('session', (session: Http2Session) => {
+      this.#sockets.set(session, accepted)
       const stopPings = this.#pings.add(session)
       this.#add(session).once('close', stopPings)
-    })
-    server.on(isTls ? 'secureConnection' : 'connection', (socket: TLSSocket) => {
-      if (socket.alpnProtocol !== 'h2') this.#add(socket)
     })
   }
 
@@ -76,7 +81,13 @@ export class Connections {
   /** Cuts whatever is left. */
   destroy(): void {
     this.#pings.close()
-    for (const transport of this.#byTransport.keys()) transport.destroy()
+    for (const transport of this.#byTransport.keys()) this.#cut(transport)
+  }
+
+  // A session that is destroyed still waits for the write that is under way, which a peer that is gone never takes.
+  #cut(transport: Http2Session | Socket): void {
+    transport.destroy()
+    this.#sockets.get(transport)?.destroy()
   }
 
   #add<T extends Http2Session | Socket>(transport: T): T {
@@ -91,7 +102,7 @@ export class Connections {
     if (connection === undefined || session.closed || session.destroyed) return
     const deadline = setTimeout(() => {
       connection.hasVanished = true
-      session.destroy()
+      this.#cut(session)
     }, this.#options.pingTimeoutMs).unref()
     session.ping(() => clearTimeout(deadline))
   }

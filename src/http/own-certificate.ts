@@ -3,14 +3,12 @@
 // Several processes may start in one directory at once. So a key is created once, by whoever is first, and
 // never replaced; a certificate may be replaced at any time, because all make it for those same keys.
 
-import { createHash, createPublicKey, generateKeyPairSync, type X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, type X509Certificate } from 'node:crypto'
 import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { SelfsignedOptions, SubjectAltNameEntry } from 'selfsigned'
 import {
-  DAY_MS,
   parseCertificate,
   parseKey,
   readPem,
@@ -19,21 +17,19 @@ import {
   unusable,
   type PairFiles,
 } from './certificate-pair.ts'
+import {
+  CA_NAME,
+  hasKeyIdentifier,
+  issueAuthority,
+  issueLeaf,
+  LEAF_LIFE_MS,
+  type Authority,
+} from './issue-certificate.ts'
 
 export interface OwnFiles extends PairFiles {
   readonly ca: string
   readonly caKey: string
 }
-
-interface Authority {
-  readonly cert: string
-  readonly key: string
-}
-
-const CA_NAME = 'Millrace local CA'
-const CA_LIFE_MS = 3650 * DAY_MS
-// Clients refuse certificates of more than 398 days; the first one lies in the past, for clocks that are slow.
-const LEAF_LIFE_MS = 396 * DAY_MS
 
 export function ownFiles(dir: string): OwnFiles {
   return {
@@ -62,7 +58,7 @@ export async function ensureOwnCertificate(
     if (await isGood(files, wanted, now)) return
     const authority = await ensureAuthority(files, now)
     const key = await ensureKey(files.key)
-    await replace(files.cert, await makeLeaf(authority, key, wanted, now))
+    await replace(files.cert, await issueLeaf(authority, key, wanted, now))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'MILLRACE_CERTIFICATE_UNUSABLE')
       throw error
@@ -72,7 +68,7 @@ export async function ensureOwnCertificate(
 
 function hostNames(names: readonly string[]): string[] {
   // A host name that is no DNS name (some systems allow spaces and more) cannot stand in a certificate.
-  const extra = [hostname(), ...names].map(name => name.toLowerCase())
+  const extra = [hostname(), ...names].map(name => plainAddress(name.toLowerCase()))
   const usable = extra.filter(
     name => isIP(name) !== 0 || /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/.test(name),
   )
@@ -82,15 +78,20 @@ function hostNames(names: readonly string[]): string[] {
   )
 }
 
+// An address has many spellings, and a zone (`fe80::1%eth0`) is this machine's own affair.
+function plainAddress(name: string): string {
+  return isIP(name) === 6 ? new URL(`http://[${name.replace(/%.*/, '')}]`).hostname.slice(1, -1) : name
+}
+
 async function isGood(files: OwnFiles, names: readonly string[], now: number): Promise<boolean> {
   const [cert, ca] = await Promise.all([readOwn(files.cert, 'issuer'), readOwn(files.ca, 'subject')])
   const key = await readIfAny(files.key)
   if (!cert || !ca || key === undefined) return false
   return (
+    cert.checkIssued(ca) &&
     cert.verify(ca.publicKey) &&
-    cert.issuer === ca.subject &&
     cert.checkPrivateKey(parseKey(files.key, key)) &&
-    [cert, ca].every(each => each.validToDate.getTime() - now > RENEWAL_MS) &&
+    [cert, ca].every(each => hasKeyIdentifier(each) && each.validToDate.getTime() - now > RENEWAL_MS) &&
     names.every(name => (isIP(name) === 0 ? cert.checkHost(name) : cert.checkIP(name)) !== undefined)
   )
 }
@@ -98,10 +99,11 @@ async function isGood(files: OwnFiles, names: readonly string[], now: number): P
 async function ensureAuthority(files: OwnFiles, now: number): Promise<Authority> {
   const key = await ensureKey(files.caKey)
   const kept = await readOwn(files.ca, 'subject')
-  if (kept?.checkPrivateKey(parseKey(files.caKey, key)) && outlivesLeaf(kept, now)) {
+  const isOfKey = kept?.checkPrivateKey(parseKey(files.caKey, key))
+  if (kept && isOfKey && hasKeyIdentifier(kept) && outlivesLeaf(kept, now)) {
     return { cert: kept.toString(), key }
   }
-  const cert = await makeAuthority(key, now)
+  const cert = await issueAuthority(key, now)
   if (kept) await replace(files.ca, cert)
   else await createOnce(files.ca, cert)
   return { cert: await readPem(files.ca), key }
@@ -138,57 +140,6 @@ async function ensureKey(file: string): Promise<string> {
   const pem = await readPem(file)
   if (parseKey(file, pem).asymmetricKeyDetails?.namedCurve === 'prime256v1') return pem
   throw unusable(`${file} is not of Millrace's making: serve it with --cert and --key, or move it away`)
-}
-
-async function makeAuthority(key: string, now: number): Promise<string> {
-  // Named after its key: two authorities of this machine never pass for each other in a trust store.
-  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' })
-  const name = `${CA_NAME} ${createHash('sha256').update(publicKey).digest('hex').slice(0, 12)}`
-  return sign(name, key, now, CA_LIFE_MS, {
-    extensions: [
-      { name: 'basicConstraints', cA: true, pathLenConstraint: 0, critical: true },
-      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
-    ],
-  })
-}
-
-function makeLeaf(ca: Authority, key: string, names: readonly string[], now: number): Promise<string> {
-  return sign('localhost', key, now, LEAF_LIFE_MS, {
-    ca,
-    extensions: [
-      { name: 'basicConstraints', cA: false, critical: true },
-      { name: 'keyUsage', digitalSignature: true, critical: true },
-      { name: 'extKeyUsage', serverAuth: true },
-      { name: 'subjectAltName', altNames: names.map(altName) },
-    ],
-  })
-}
-
-function altName(name: string): SubjectAltNameEntry {
-  return isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name }
-}
-
-async function sign(
-  name: string,
-  key: string,
-  now: number,
-  lifeMs: number,
-  options: SelfsignedOptions,
-): Promise<string> {
-  // Loaded when a certificate is made, which is about once a year.
-  const { generate } = await import('selfsigned')
-  const made = await generate([{ name: 'commonName', value: name }], {
-    ...options,
-    keyType: 'ec',
-    algorithm: 'sha256',
-    keyPair: {
-      privateKey: key,
-      publicKey: String(createPublicKey(key).export({ type: 'spki', format: 'pem' })),
-    },
-    notBeforeDate: new Date(now - DAY_MS),
-    notAfterDate: new Date(now + lifeMs),
-  })
-  return made.cert.trimEnd() + '\n'
 }
 
 /** Creates the file with its whole content, unless there is one: then that one stays. */

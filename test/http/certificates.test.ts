@@ -1,7 +1,7 @@
 // The certificates in files, and in a real TLS server that goes on serving while they are replaced.
 
-import { execFile, spawn } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { connect as connectHttp2, createSecureServer, type ServerHttp2Stream } from 'node:http2'
@@ -9,26 +9,37 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
-import { generate } from 'selfsigned'
+import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509'
 import t, { type Test } from 'tap'
 import { openCertificates, type Certificates } from '../../src/http/certificates.ts'
+import { startHub } from '../support/hub.ts'
 
 const run = promisify(execFile)
 const DAY_MS = 86_400_000
 const POLL_MS = 20
+const onLinux = process.platform === 'linux' ? {} : { skip: 'only Linux has all of 127.0.0.0/8' }
+
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const keyPair = () => webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify'])
+const keyPem = (key: webcrypto.CryptoKey) => KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' })
 
 /** Writes cert.pem and key.pem of a made-up operator. */
 async function operatorPair(dir: string, name = 'hub.example', days = 90, from = Date.now() - 400 * DAY_MS) {
-  const made = await generate([{ name: 'commonName', value: name }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    notBeforeDate: new Date(from),
-    notAfterDate: new Date(Date.now() + days * DAY_MS),
-  })
+  const keys = await keyPair()
+  const made = await X509CertificateGenerator.createSelfSigned(
+    {
+      name: `CN=${name}`,
+      keys,
+      notBefore: new Date(from),
+      notAfter: new Date(Date.now() + days * DAY_MS),
+      signingAlgorithm: ECDSA,
+    },
+    webcrypto,
+  )
   await mkdir(dir, { recursive: true })
   const files = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem') }
-  await writeFile(files.cert, made.cert + '\n')
-  await writeFile(files.key, made.private)
+  await writeFile(files.cert, made.toString('pem') + '\n')
+  await writeFile(files.key, keyPem(keys.privateKey))
   return { ...files, certsDir: join(dir, 'unused') }
 }
 
@@ -111,6 +122,25 @@ t.test('the certificate covers this machine for a year, and the authority ten', 
   t.ok(days(ca) > 3649, `${days(ca)} days`)
 })
 
+t.test('an address is covered however it is spelled, and the certificate is kept then', async t => {
+  const certsDir = t.testdir()
+  const names = ['fe80::1%eth0', '::ffff:192.0.2.9', '2001:DB8:0:0::7', '0:0:0:0:0:0:0:0']
+  const first = await openCertificates({ certsDir, names })
+  const leaf = new X509Certificate(first.secureContext().cert)
+  for (const address of ['fe80::1', '::ffff:c000:209', '2001:db8::7']) t.ok(leaf.checkIP(address), address)
+  t.notOk(leaf.checkIP('::'))
+  const second = await openCertificates({ certsDir, names })
+  t.equal(second.secureContext().cert, first.secureContext().cert)
+})
+
+t.test('a hub’s certificate covers the address that it listens on', onLinux, async t => {
+  const hub = await startHub(t, { host: '127.0.0.2' })
+  const socket = connectTls({ port: Number(new URL(hub.url).port), host: '127.0.0.2', ca: hub.ca })
+  await once(socket, 'secureConnect')
+  t.ok(socket.authorized)
+  socket.destroy()
+})
+
 t.test('curl, Node and OpenSSL accept the certificate once they trust the authority', async t => {
   const certificates = await openCertificates({ certsDir: t.testdir() })
   const { port } = await serve(t, certificates)
@@ -147,6 +177,83 @@ t.test('curl, Node and OpenSSL accept the certificate once they trust the author
   ])
   t.match(verified.stdout, /OK/)
 })
+
+/** What OpenSSL says of the certificate, held to the letter of RFC 5280. */
+async function strictly(ca: string, cert: string): Promise<string> {
+  const args = ['verify', '-x509_strict', '-purpose', 'sslserver', '-verify_hostname', 'localhost']
+  const ended = await run('openssl', [...args, '-CAfile', ca, cert]).catch(error => error)
+  return ended.stdout + ended.stderr
+}
+
+t.test('OpenSSL finds nothing to object to in strict mode', async t => {
+  const certsDir = t.testdir()
+  const [ca, cert] = [join(certsDir, 'ca.pem'), join(certsDir, 'cert.pem')]
+  await openCertificates({ certsDir })
+  t.equal(await strictly(ca, cert), `${cert}: OK\n`)
+  for (const file of [ca, cert]) t.match((await certIn(file)).serialNumber, /^[0-9A-F]{16,40}$/)
+})
+
+t.test('Python, strict as it is by default since 3.13, connects', needsPython(), async t => {
+  const certificates = await openCertificates({ certsDir: t.testdir() })
+  const { port } = await serve(t, certificates)
+  const code = `
+import socket, ssl
+context = ssl.create_default_context(cafile=${JSON.stringify(certificates.certificateAuthority)})
+context.verify_flags |= ssl.VERIFY_X509_STRICT
+for name in ['localhost', '127.0.0.1']:
+    with socket.create_connection(('127.0.0.1', ${port}), timeout=10) as tcp:
+        with context.wrap_socket(tcp, server_hostname=name) as tls:
+            print(tls.version())`
+  const { stdout } = await run('python3', ['-c', code])
+  t.equal(stdout, 'TLSv1.3\nTLSv1.3\n')
+})
+
+// Not required in CI: OpenSSL's strict mode is, and Python's is the same.
+function needsPython(): { skip?: string } {
+  return spawnSync('python3', ['-c', 'import ssl']).status === 0 ? {} : { skip: 'python3 is not installed' }
+}
+
+t.test('a certificate of an authority without key identifiers is made anew under the same key', async t => {
+  const certsDir = t.testdir()
+  const at = (name: string) => join(certsDir, name)
+  await withoutKeyIdentifiers(certsDir)
+  t.match(await strictly(at('ca.pem'), at('cert.pem')), /Missing Subject Key Identifier/)
+  await cp(at('ca.pem'), at('old-ca.pem'))
+  const keys = () => Promise.all(['ca-key.pem', 'key.pem'].map(name => readFile(at(name), 'utf8')))
+  const before = await keys()
+  await openCertificates({ certsDir })
+  t.same(await keys(), before)
+  t.equal(await strictly(at('ca.pem'), at('cert.pem')), `${at('cert.pem')}: OK\n`)
+  const trusting = await run('openssl', ['verify', '-CAfile', at('old-ca.pem'), at('cert.pem')])
+  t.match(trusting.stdout, /OK/, 'who trusts the old one trusts the new certificate')
+})
+
+/** Writes the four files in the form that Millrace gave them at first. */
+async function withoutKeyIdentifiers(dir: string) {
+  const [ca, leaf] = [await keyPair(), await keyPair()]
+  const publicKey = KeyObject.from(ca.publicKey).export({ type: 'spki', format: 'der' })
+  const issuer = `CN=Millrace local CA ${createHash('sha256').update(publicKey).digest('hex').slice(0, 12)}`
+  const common = { issuer, signingKey: ca.privateKey, signingAlgorithm: ECDSA }
+  const until = (days: number) => ({ notAfter: new Date(Date.now() + days * DAY_MS) })
+  const authority = await X509CertificateGenerator.create(
+    {
+      ...common,
+      ...until(3650),
+      subject: issuer,
+      publicKey: ca.publicKey,
+      extensions: [new BasicConstraintsExtension(true, 0, true)],
+    },
+    webcrypto,
+  )
+  const cert = await X509CertificateGenerator.create(
+    { ...common, ...until(396), subject: 'CN=localhost', publicKey: leaf.publicKey },
+    webcrypto,
+  )
+  await writeFile(join(dir, 'ca.pem'), authority.toString('pem'))
+  await writeFile(join(dir, 'cert.pem'), cert.toString('pem'))
+  await writeFile(join(dir, 'ca-key.pem'), keyPem(ca.privateKey))
+  await writeFile(join(dir, 'key.pem'), keyPem(leaf.privateKey))
+}
 
 t.test('a certificate that expires within 30 days is renewed under the same authority', async t => {
   const certsDir = t.testdir()
