@@ -412,7 +412,8 @@ function scan(
 }
 
 function entryBytes(event: NewEvent): number {
-  return ENTRY_OVERHEAD_BYTES + Buffer.byteLength(event.data)
+  const names = event.topic.length + (event.type?.length ?? 0)
+  return ENTRY_OVERHEAD_BYTES + names + Buffer.byteLength(event.data)
 }
 
 /** Where the first name after this one stands in a sorted list. */
