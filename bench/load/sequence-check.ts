@@ -1,13 +1,14 @@
 // Finds the numbers of a stream's events in its bytes, and keeps exact account of what is lost, repeated or
 // out of order. It does not parse: a benchmark's client must cost less than the server that it measures.
 
-const MARK = 'SEQ'
+// With a character that no random name (a feed's, say) contains.
+const MARK = 'SEQ#'
 const DIGITS = 8
 const LENGTH = MARK.length + DIGITS
 const ZERO = 48
 const S = 83
 
-/** The text that an event of this number carries in its data: `SEQ` and eight digits. */
+/** The text that an event of this number carries in its data: `SEQ#` and eight digits. */
 export function sequenceMark(sequence: number): string {
   return MARK + String(sequence).padStart(DIGITS, '0')
 }

@@ -9,6 +9,7 @@ import { answerTo, Http2Client } from '../support/http2-client.ts'
 import { startHub } from '../support/hub.ts'
 import { metricIs } from '../support/metrics.ts'
 import { expectProblem } from '../support/problem.ts'
+import { startRelay } from '../support/relay.ts'
 
 async function textOf(stream: ClientHttp2Stream): Promise<string> {
   const chunks: Buffer[] = []
@@ -115,6 +116,24 @@ t.test('a client that does not read cannot hold it up', async t => {
   t.ok(tookMs < 300 + 500 + 1000, `it took ${tookMs} ms`)
   stream.resume()
   if (!client.session.destroyed) await once(client.session, 'close')
+})
+
+t.test('a peer that vanished with much under way cannot hold it up either', async t => {
+  const hub = await startHub(t, { drainMs: 300 })
+  const relay = await startRelay(t, hub)
+  // What a browser allows: enough to fill the sockets' buffers.
+  const windowBytes = 50_000_000
+  const settings = { initialWindowSize: windowBytes }
+  const client = new Http2Client(t, relay.hub, { servername: 'localhost', settings })
+  client.session.once('connect', () => client.session.setLocalWindowSize(windowBytes))
+  await client.listen('/topics/flood')
+  await client.roundTrip()
+  relay.freeze()
+  for (let number = 0; number < 40; number++) await hub.publish('flood', 'x'.repeat(500_000))
+  const startedAt = performance.now()
+  await hub.server.close()
+  const tookMs = performance.now() - startedAt
+  t.ok(tookMs < 300 + 500 + 1000, `it took ${tookMs} ms`)
 })
 
 t.test('an idle hub with idle clients closes at once', async t => {

@@ -85,7 +85,7 @@ t.test(
     const property = fc.asyncProperty(fc.array(round, { minLength: 10, maxLength: 30 }), async rounds => {
       await live(t, rounds)
     })
-    await holds(t, property, { numRuns: 6, endOnFailure: true })
+    await holds(t, property, { numRuns: 4, endOnFailure: true })
   },
 )
 

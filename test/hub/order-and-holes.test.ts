@@ -117,6 +117,19 @@ function newEvent({ topic, kind, size }: { topic: string; kind: string; size: nu
   return { topic, data: 'x'.repeat(size), isState: kind === 'state' }
 }
 
+t.test('whoever asked for the earliest of an empty hub is told of what it misses later', async t => {
+  const world = new World({ maxTopicEvents: 1, maxBytes: 1e6, maxLossTopics: 1 }, [])
+  t.teardown(() => world.close())
+  const client = new Client(world, selectorOf(['a']), 0)
+  client.open('earliest', Infinity)
+  await world.settle()
+  client.drain(0)
+  for (const data of ['1', '2']) await world.publish([{ topic: 'a', data }])
+  await world.settle()
+  t.equal(client.count, 3, 'the opening, a gap, an event')
+  await client.check()
+})
+
 t.test('who goes away while a flush is under way is left alone', async t => {
   const world = new World({ maxTopicEvents: 10, maxBytes: 1e6, maxLossTopics: 1 }, [])
   t.teardown(() => world.close())

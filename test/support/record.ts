@@ -45,7 +45,9 @@ export function checkRecord(
     replay(new Client(truth, wanted), received, end)
   } catch (error) {
     const record = received.map(each => JSON.stringify(each)).join('\n')
-    throw new Error(`${(error as Error).message}\nwho wanted ${wanted.key} received\n${record}`, { cause: error })
+    throw new Error(`${(error as Error).message}\nwho wanted ${wanted.key} received\n${record}`, {
+      cause: error,
+    })
   }
 }
 

@@ -1,4 +1,4 @@
-// Peers that are silent, slow, or gone: each costs itself only, and nobody loses an event that is kept.
+// Clients that read slowly or not at all: each costs itself only, and loses no event that is kept.
 
 import { once } from 'node:events'
 import type { ClientHttp2Stream } from 'node:http2'
@@ -11,7 +11,6 @@ import { Http1Client } from '../support/http1-client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
-import { startRelay } from '../support/relay.ts'
 
 /** Publishes so many events of so many bytes to a topic, quickly. */
 async function flood(hub: TestHub, topic: string, events: number, bytes: number): Promise<void> {
@@ -40,51 +39,6 @@ async function lastId(hub: TestHub, topic: string): Promise<string> {
   return response.headers.get('millrace-last')!
 }
 
-t.test('a silent stream gets a bare comment every heartbeatMs', async t => {
-  const hub = await startHub(t, { heartbeatMs: 50 })
-  const client = new Http2Client(t, hub)
-  const stream = await client.listen('/topics/a')
-  let text = ''
-  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-    text += String(chunk)
-    if (text.endsWith('\n\n:\n:\n:\n')) break
-  }
-  await hub.publish('a', 'x')
-  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-    text += String(chunk)
-    if (text.includes('data: x')) break
-  }
-  t.match(text, /^event: millrace:open\n[^]*\n\n(:\n){3,}data: x\nid: [^\n]+\n\n/)
-  const plain = await Http1Client.connect(t, hub)
-  plain.send('GET /topics/b', ['accept: text/event-stream'])
-  t.match(await plain.bodyUntil(':\n\r\n'), 'millrace:open')
-})
-
-// With the shorter interval, PINGs are due while the session is being freed.
-for (const pingIntervalMs of [200, 10]) {
-  t.test(
-    `pingIntervalMs ${pingIntervalMs}, pingTimeoutMs: an HTTP/2 peer that vanished is freed`,
-    async t => {
-      const hub = await startHub(t, { pingIntervalMs, pingTimeoutMs: 200 })
-      const relay = await startRelay(t, hub)
-      const client = new Http2Client(t, relay.hub, { servername: 'localhost' })
-      await client.listen('/topics/a')
-      await client.listen('/feed?topic=a')
-      const steady = new Http2Client(t, hub)
-      await steady.listen('/topics/a')
-      await metricIs(hub, 'millrace_streams', 3)
-      relay.freeze()
-      const frozenAt = performance.now()
-      await metricIs(hub, 'millrace_closes_total{reason="vanished"}', 2)
-      const tookMs = performance.now() - frozenAt
-      t.ok(tookMs > 150 && tookMs < 400 + 1000, `it took ${tookMs} ms`)
-      t.equal(await metric(hub, 'millrace_streams'), 1)
-      t.equal(await metric(hub, 'millrace_connections'), 2)
-      t.equal((await steady.get('/healthz')).status, 200, 'a peer that answers stays')
-    },
-  )
-}
-
 t.test('stallTimeoutMs: a stream whose client does not read is closed, its connection stays', async t => {
   const hub = await startHub(t, { heartbeatMs: 50, stallTimeoutMs: 300 })
   const client = new Http2Client(t, hub)
@@ -110,12 +64,12 @@ t.test('stallTimeoutMs: the same over HTTP/1.1', async t => {
 })
 
 t.test('stallTimeoutMs: a client that reads slowly is not stalled', async t => {
-  const hub = await startHub(t, { heartbeatMs: 200, stallTimeoutMs: 200, maxBodyBytes: 5_000_000 })
+  const hub = await startHub(t, { heartbeatMs: 200, stallTimeoutMs: 600, maxBodyBytes: 8_000_000 })
   const client = new Http2Client(t, hub)
   // Of the first nothing is delivered as a whole for long; of the others always the same amount waits.
   for (const [topic, events, bytes] of [
-    ['large', 1, 4_000_000],
-    ['alike', 60, 66_000],
+    ['large', 1, 7_000_000],
+    ['alike', 100, 66_000],
   ] as const) {
     const stream = await client.listen(`/topics/${topic}`)
     await flood(hub, topic, events, bytes)
@@ -177,11 +131,11 @@ t.test('maxBufferedBytes: what waits for those who do not read does not add up',
   gc()
   const before = process.memoryUsage().arrayBuffers
   // Large chunks and small ones.
-  for (let round = 0; round < 3; round++) await flood(hub, 'flood', 100, 100_000)
-  for (let number = 0; number < 500; number++) await hub.publish('flood', 'x'.repeat(50_000))
+  await flood(hub, 'flood', 100, 100_000)
+  for (let number = 0; number < 300; number++) await hub.publish('flood', 'x'.repeat(50_000))
   await metricIs(hub, 'millrace_subscribers_behind', 40)
   gc()
   const grownBytes = process.memoryUsage().arrayBuffers - before
-  // Queued, the 55 MB that all 40 streams share would be here at least once.
-  t.ok(grownBytes < 25_000_000, `${grownBytes} bytes`)
+  // Queued, the 25 MB that all 40 streams share would be here at least once.
+  t.ok(grownBytes < 15_000_000, `grown by ${grownBytes} bytes`)
 })

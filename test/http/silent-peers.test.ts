@@ -1,0 +1,63 @@
+// Silence: streams on which nothing happens are kept open, and peers that are gone without a word are freed.
+
+import t from 'tap'
+import { Http1Client } from '../support/http1-client.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { startHub } from '../support/hub.ts'
+import { metric, metricIs } from '../support/metrics.ts'
+import { startRelay } from '../support/relay.ts'
+
+t.test('a silent stream gets a bare comment every heartbeatMs', async t => {
+  const hub = await startHub(t, { heartbeatMs: 50 })
+  const client = new Http2Client(t, hub)
+  const stream = await client.listen('/topics/a')
+  let text = ''
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    text += String(chunk)
+    if (text.endsWith('\n\n:\n:\n:\n')) break
+  }
+  await hub.publish('a', 'x')
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    text += String(chunk)
+    if (text.includes('data: x')) break
+  }
+  t.match(text, /^event: millrace:open\n[^]*\n\n(:\n){3,}data: x\nid: [^\n]+\n\n/)
+  const plain = await Http1Client.connect(t, hub)
+  plain.send('GET /topics/b', ['accept: text/event-stream'])
+  t.match(await plain.bodyUntil(':\n\r\n'), 'millrace:open')
+})
+
+t.test('pingIntervalMs, pingTimeoutMs: an HTTP/2 peer that vanished is freed', async t => {
+  const hub = await startHub(t, { pingIntervalMs: 200, pingTimeoutMs: 200 })
+  const relay = await startRelay(t, hub)
+  const client = new Http2Client(t, relay.hub, { servername: 'localhost' })
+  await client.listen('/topics/a')
+  await client.listen('/feed?topic=a')
+  const steady = new Http2Client(t, hub)
+  await steady.listen('/topics/a')
+  await metricIs(hub, 'millrace_streams', 3)
+  relay.freeze()
+  const frozenAt = performance.now()
+  await metricIs(hub, 'millrace_closes_total{reason="vanished"}', 2)
+  const tookMs = performance.now() - frozenAt
+  t.ok(tookMs > 150 && tookMs < 400 + 1000, `it took ${tookMs} ms`)
+  t.equal(await metric(hub, 'millrace_streams'), 1)
+  await metricIs(hub, 'millrace_connections', 2)
+  t.equal((await steady.get('/healthz')).status, 200, 'a peer that answers stays')
+})
+
+t.test('pingTimeoutMs: a peer that vanished with much under way is freed as well', async t => {
+  const hub = await startHub(t, { pingIntervalMs: 50, pingTimeoutMs: 200 })
+  const relay = await startRelay(t, hub)
+  // What a browser allows: enough to fill the sockets' buffers.
+  const windowBytes = 50_000_000
+  const settings = { initialWindowSize: windowBytes }
+  const client = new Http2Client(t, relay.hub, { servername: 'localhost', settings })
+  client.session.once('connect', () => client.session.setLocalWindowSize(windowBytes))
+  await client.listen('/topics/flood')
+  await client.roundTrip()
+  relay.freeze()
+  for (let number = 0; number < 40; number++) await hub.publish('flood', 'x'.repeat(500_000))
+  await metricIs(hub, 'millrace_closes_total{reason="vanished"}', 1)
+  await metricIs(hub, 'millrace_connections', 1)
+})
