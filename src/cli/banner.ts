@@ -8,6 +8,7 @@ export function banner(url: string, caFile: string | undefined): string {
   const lines = [
     `Millrace listens on ${url}`,
     '',
+    `  open        ${url} in a browser`,
     `  subscribe   curl -N ${trust}-H 'accept: text/event-stream' ${url}/topics/hello`,
     `  publish     curl ${trust}-d 'Hello, world' ${url}/topics/hello`,
   ]
