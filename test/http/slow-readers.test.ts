@@ -3,8 +3,6 @@
 import { once } from 'node:events'
 import type { ClientHttp2Stream } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { createParser } from 'eventsource-parser'
 import { Http1Client } from '../support/http1-client.ts'
@@ -98,7 +96,7 @@ t.test('a stalled stream does not hold up its siblings, and loses nothing when i
   const last = await lastId(hub, 'flood')
   while (ids.at(-1) !== last) await once(sibling, 'data')
   t.equal(ids.length, 251, '25 MB went by')
-  t.equal(await metric(hub, 'millrace_subscribers_behind'), 1)
+  await metricIs(hub, 'millrace_subscribers_behind', 1)
   t.equal((await client.get('/healthz')).status, 200)
   const caughtUp = await idsThrough(stalled, last)
   t.same(caughtUp.slice(1), ids.slice(1), 'each once, in order')
@@ -117,25 +115,4 @@ t.test('a connection full of stalled streams still carries requests, and all cat
   const last = await lastId(hub, 'flood')
   const lengths = await Promise.all(streams.map(async stream => (await idsThrough(stream, last)).length))
   t.same(new Set(lengths), new Set([7]))
-})
-
-t.test('maxBufferedBytes: what waits for those who do not read does not add up', async t => {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  const hub = await startHub(t)
-  const clients = Array.from({ length: 4 }, () => new Http2Client(t, hub))
-  for (const client of clients) {
-    await Promise.all(Array.from({ length: 10 }, () => client.listen('/feed?topic=flood')))
-  }
-  await metricIs(hub, 'millrace_subscribers_live', 40)
-  gc()
-  const before = process.memoryUsage().arrayBuffers
-  // Large chunks and small ones.
-  await flood(hub, 'flood', 100, 100_000)
-  for (let number = 0; number < 300; number++) await hub.publish('flood', 'x'.repeat(50_000))
-  await metricIs(hub, 'millrace_subscribers_behind', 40)
-  gc()
-  const grownBytes = process.memoryUsage().arrayBuffers - before
-  // Queued, the 25 MB that all 40 streams share would be here at least once.
-  t.ok(grownBytes < 15_000_000, `grown by ${grownBytes} bytes`)
 })
