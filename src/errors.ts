@@ -84,11 +84,6 @@ const catalogue = {
     title: 'None of the accepted media types can be served',
     help: 'Accept `text/event-stream` for a stream or `application/json` for a page of history.',
   },
-  MILLRACE_KEY_IN_USE: {
-    status: 409,
-    title: 'A request with this Idempotency-Key is under way',
-    help: 'Wait for it to end, or send it again after `retry-after` seconds.',
-  },
   MILLRACE_BODY_TOO_LARGE: {
     status: 413,
     title: 'The body is too large',

@@ -79,7 +79,7 @@ export function describeProblem({ status, code, title, detail }: Problem): strin
 export function isPassing({ status, code }: Problem): boolean {
   if (status === 429 || status >= 500) return true
   // An earlier attempt is still being taken in, or the connection broke under it.
-  return code === 'MILLRACE_KEY_IN_USE' || code === 'MILLRACE_BODY_CUT' || status === 408
+  return code === 'MILLRACE_BODY_CUT' || status === 408
 }
 
 /** Milliseconds that Retry-After asks for (RFC 9110, section 10.2.3); 0 without one. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // The `millrace` command: its subcommands, and how a failed one ends.
 
-import { readFileSync } from 'node:fs'
 import { Command, type CommanderError } from 'commander'
+import { packageVersion } from '../version.ts'
 import { exitCodeOf, explain } from './failure.ts'
 import { addPublishCommand } from './publish.ts'
 import { addServeCommand } from './serve.ts'
@@ -13,7 +13,7 @@ const USAGE_EXIT_CODE = 2
 
 const program = new Command('millrace')
   .description('A push hub: plain REST POST in, Server-Sent Events out, exact resume.')
-  .version(packageVersion(), '--version', 'print the version')
+  .version(packageVersion, '--version', 'print the version')
   .helpOption('-h, --help', 'print this help')
   .exitOverride(endUsage)
   .showHelpAfterError('(--help lists what there is)')
@@ -28,11 +28,6 @@ try {
 } catch (error) {
   process.stderr.write(`millrace: ${explain(error)}\n`)
   process.exit(exitCodeOf(error))
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 function endUsage(error: CommanderError): never {

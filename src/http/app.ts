@@ -1,10 +1,11 @@
 // The Fastify instance: HTTP/2 over TLS with HTTP/1.1 on the same port, request limits, and errors as problems.
 
+import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
 import fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { ERRORS, MillraceError } from '../errors.ts'
-import type { Connections } from './connections.ts'
+import { http2StreamOf, type Connections } from './connections.ts'
 import { PROBLEM_MEDIA_TYPE, problemText, sendProblem } from './problem.ts'
 
 export interface AppOptions {
@@ -13,6 +14,8 @@ export interface AppOptions {
   readonly tls?: { cert: string; key: string; minVersion: 'TLSv1.2' } | undefined
   readonly maxHeaderBytes: number
   readonly maxStreamsPerConnection: number
+  /** How long a client may read nothing of its response, in milliseconds. */
+  readonly stallTimeoutMs: number
 }
 
 // Plain requests find a place beside as many event streams as are allowed.
@@ -26,6 +29,8 @@ const SESSION_MEMORY_MB = 1024
 const HEADER_MARGIN_BYTES = 16 * 1024
 
 const HEADERS_TIMEOUT_MS = 30_000
+
+const HANDSHAKE_TIMEOUT_MS = 10_000
 
 export function createApp(options: AppOptions, connections: Connections): FastifyInstance {
   const app = fastify({
@@ -44,6 +49,7 @@ export function createApp(options: AppOptions, connections: Connections): Fastif
   readBodiesOurselves(app)
   refuseWhatExceedsLimits(app, options, connections)
   refuseWhileClosing(app)
+  endUnreadResponses(app, options)
   explainUnknownRoutes(app)
   return app
 }
@@ -65,6 +71,7 @@ function secureServer(
       allowHTTP1: true,
       maxHeaderSize,
       headersTimeout: HEADERS_TIMEOUT_MS,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       // A body may take as long as it likes: it can be a stream of lines.
       requestTimeout: 0,
       maxSessionMemory: SESSION_MEMORY_MB,
@@ -107,6 +114,17 @@ function headBytes({ raw }: FastifyRequest): number {
   let bytes = raw.httpVersionMajor === 1 ? (raw.url?.length ?? 0) : 0
   for (const text of raw.rawHeaders) bytes += text.length
   return bytes
+}
+
+/** A response waits for its reader no longer than a stream does; until then it is held in memory. */
+function endUnreadResponses(app: FastifyInstance, { stallTimeoutMs }: AppOptions): void {
+  app.addHook('onSend', async (request, reply) => {
+    const stream = http2StreamOf(request)
+    reply.raw.setTimeout(stallTimeoutMs, () => {
+      if (stream === undefined) reply.raw.destroy()
+      else stream.close(constants.NGHTTP2_CANCEL)
+    })
+  })
 }
 
 /** What still arrives on open connections while the hub closes is for another instance; all but the health checks. */
@@ -158,5 +176,6 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // Both ways: a peer that leaves its own side open must not keep the connection.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

@@ -8,14 +8,12 @@ import { http2StreamOf } from './connections.ts'
 
 /** Reads the whole body as text. Errors: MILLRACE_BODY_TOO_LARGE, MILLRACE_BODY_CUT, MILLRACE_NOT_UTF8. */
 export async function readText(request: FastifyRequest, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
+  const body = new Pieces()
   for await (const chunk of bodyOf(request)) {
-    bytes += chunk.length
-    if (bytes > maxBytes) throw tooLarge('The body', maxBytes)
-    chunks.push(chunk)
+    if (body.length + chunk.length > maxBytes) throw tooLarge('The body', maxBytes)
+    body.add(chunk)
   }
-  return decode(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), 'The body')
+  return decode(body.take(), 'The body')
 }
 
 /**
@@ -25,30 +23,20 @@ export async function readText(request: FastifyRequest, maxBytes: number): Promi
  * Errors: MILLRACE_BODY_CUT.
  */
 export async function* readLines(request: FastifyRequest, maxBytes: number): AsyncGenerator<Buffer[]> {
-  let rest: Buffer[] = []
-  let restBytes = 0
+  const rest = new Pieces()
   for await (const chunk of bodyOf(request)) {
     const lines: Buffer[] = []
     let from = 0
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, from)) {
-      const piece = chunk.subarray(from, end)
-      lines.push(rest.length === 0 ? piece : Buffer.concat([...rest, piece]))
-      rest = []
-      restBytes = 0
+      rest.add(chunk.subarray(from, end))
+      lines.push(rest.take())
       from = end + 1
     }
-    if (from < chunk.length) {
-      rest.push(chunk.subarray(from))
-      restBytes += chunk.length - from
-    }
-    if (restBytes > maxBytes) {
-      lines.push(Buffer.concat(rest))
-      rest = []
-      restBytes = 0
-    }
+    if (from < chunk.length) rest.add(chunk.subarray(from))
+    if (rest.length > maxBytes) lines.push(rest.take())
     if (lines.length > 0) yield lines
   }
-  if (rest.length > 0) yield [Buffer.concat(rest)]
+  if (rest.length > 0) yield [rest.take()]
 }
 
 /** Errors: MILLRACE_NOT_UTF8. */
@@ -62,6 +50,37 @@ export function tooLarge(what: string, maxBytes: number): MillraceError {
 }
 
 const LF = 0x0a
+
+/** Bytes put together from pieces of any size: many small ones cost hardly more than they hold. */
+class Pieces {
+  length = 0
+  #bytes: Buffer = NOTHING
+
+  add(piece: Buffer): void {
+    // Most bodies and lines come in one piece, which is not copied.
+    if (this.length === 0) this.#bytes = piece
+    else {
+      if (this.length + piece.length > this.#bytes.length) this.#grow(this.length + piece.length)
+      piece.copy(this.#bytes, this.length)
+    }
+    this.length += piece.length
+  }
+
+  take(): Buffer {
+    const bytes = this.#bytes.subarray(0, this.length)
+    this.#bytes = NOTHING
+    this.length = 0
+    return bytes
+  }
+
+  #grow(least: number): void {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(least, this.#bytes.length * 2))
+    this.#bytes.copy(bytes, 0, 0, this.length)
+    this.#bytes = bytes
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
 
 async function* bodyOf(request: FastifyRequest): AsyncGenerator<Buffer> {
   const incoming = request.raw

@@ -30,6 +30,8 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #byTransport = new Map<Http2Session | Socket, HttpConnection>()
   readonly #pings: Rounds<Http2Session>
+  /** TCP connections, those without a TLS handshake too. */
+  readonly #raw = new Set<Socket>()
   readonly #sockets = new WeakMap<Http2Session | Socket, Socket>()
 
   constructor(options: ConnectionsOptions) {
@@ -45,6 +47,12 @@ export class Connections {
   follow(server: NetServer, isTls: boolean): void {
     // A tenth more gets as far as an explanation; beyond that the kernel's queue is all there is.
     server.maxConnections = Math.ceil(this.#options.maxConnections * 1.1)
+    server.on('connection', (socket: Socket) => {
+      // An HTTP/1.1 client that vanished in the middle of an upload has no PING to answer.
+      socket.setKeepAlive(true, this.#options.pingIntervalMs)
+      this.#raw.add(socket)
+      socket.once('close', () => this.#raw.delete(socket))
+    })
     let accepted: Socket
     // The first listener, for Node makes the session in its own: the socket of a session is the one accepted last.
     server.prependListener(isTls ? 'secureConnection' : 'connection', (socket: TLSSocket) => {
@@ -82,6 +90,7 @@ export class Connections {
   destroy(): void {
     this.#pings.close()
     for (const transport of this.#byTransport.keys()) this.#cut(transport)
+    for (const socket of this.#raw) socket.destroy()
   }
 
   // A session that is destroyed still waits for the write that is under way, which a peer that is gone never takes.

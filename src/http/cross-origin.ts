@@ -15,7 +15,9 @@ export interface CrossOriginOptions {
 export async function crossOrigin(app: FastifyInstance, options: CrossOriginOptions): Promise<void> {
   app.addHook('onRequest', async request => {
     const { origin } = request.headers
-    if (origin === undefined || isSameOrigin(origin, request) || isAllowed(origin, options)) return
+    if (origin === undefined || isAllowed(origin, options)) return
+    // On loopback a Host header proves nothing: any name can be made to resolve to this machine (DNS rebinding).
+    if (!options.allowsLoopback && isSameOrigin(origin, request)) return
     throw new MillraceError('MILLRACE_ORIGIN_FORBIDDEN', `Pages from ${origin} may not use this hub.`)
   })
   await app.register(cors, {

@@ -5,11 +5,11 @@ import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
-import type { StoredEvent } from '../event.ts'
+import type { Position, StoredEvent } from '../event.ts'
 import type { FrameEncoder, Gap } from '../hub/frames.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Start } from '../hub/subscriber.ts'
-import { GAP, OPEN, type GapData, type OpenData } from '../protocol/control-events.ts'
+import { GAP, OPEN, READY, type GapData, type OpenData } from '../protocol/control-events.ts'
 import { formatId } from '../protocol/ids.ts'
 import { encodeSse, feedFrame, SSE_MEDIA_TYPE, stateFrame, topicFrame } from '../protocol/sse.ts'
 import type { Selector } from '../topic-pattern.ts'
@@ -98,14 +98,16 @@ export class EventStreams {
     }
   }
 
-  // With an unknown id the gap that follows brings the id: a client that is cut off before it has seen the gap
-  // must come back with what it had.
+  // Not every stream has its id from the beginning. After an unknown id the gap that follows brings it, and after the
+  // states `millrace:ready`: a client that is cut off before must come back with what it had. Whoever asked for the
+  // earliest does so again until it has an event.
   #openFrame(selector: Selector, start: Start): Buffer {
     const data: OpenData = {
       feed: randomBytes(12).toString('base64url'),
       topics: [...selector.topics, ...selector.patterns],
     }
-    const id = start.kind === 'unknown' ? undefined : formatId(this.#hub.log.epoch, start.position)
+    const hasId = start.kind === 'resume' || (start.kind === 'now' && !start.hasStates)
+    const id = hasId ? formatId(this.#hub.log.epoch, start.position) : undefined
     const { retryMs } = this.#options
     return Buffer.from(encodeSse({ id, type: OPEN, data: JSON.stringify(data), retryMs }))
   }
@@ -118,6 +120,8 @@ function sseEncoder(epoch: string, format: StreamFormat): FrameEncoder {
     event: (event: StoredEvent) => Buffer.from(frame(event, epoch)),
     state: (event: StoredEvent) => Buffer.from(stateFrame(event, format)),
     gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
+    ready: (position: Position) =>
+      Buffer.from(encodeSse({ id: formatId(epoch, position), type: READY, data: '{}' })),
   }
 }
 

@@ -14,6 +14,7 @@ const wakeEncoder: FrameEncoder = {
   event: () => NOTHING,
   state: () => NOTHING,
   gap: () => NOTHING,
+  ready: () => NOTHING,
 }
 
 /** Resolves when an event that matches comes after `position`, the time is up, the client is gone, or the hub closes. */
@@ -26,7 +27,11 @@ export async function waitForEvent(
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const sink: Sink = { connection: { turn: 0 }, hasRoom: true, write: () => resolve(), end: () => resolve() }
-  const subscriber = hub.subscribe(selector, wakeEncoder, sink, { kind: 'resume', position })
+  const subscriber = hub.subscribe(selector, wakeEncoder, sink, {
+    kind: 'resume',
+    position,
+    hasStates: false,
+  })
   const timer = setTimeout(resolve, waitMs)
   const ends = new AbortController()
   reply.raw.once('close', resolve)

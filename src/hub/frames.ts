@@ -11,6 +11,8 @@ export interface FrameEncoder {
   /** A topic's state, for someone who did not see it set: it must not move the reader's last id. */
   state(event: StoredEvent): Buffer
   gap(gap: Gap): Buffer
+  /** The states were handed over; the reader's last id is this position from here on. */
+  ready(position: Position): Buffer
 }
 
 /** What a subscriber is told when events it wanted are gone. */

@@ -12,10 +12,10 @@ import { Subscriber, type Start, type SubscriberHost } from './subscriber.ts'
 import { TopicIndex } from './topic-index.ts'
 
 // One flush carries at most about this much: what waits behind a write that is not taken stays small.
-const MAX_FLUSH_BYTES = 64 * 1024
+const MAX_FLUSH_SIZE = 64 * 1024
 
 // Publishers wait while more than this is appended but not yet delivered: readers are not starved.
-const MAX_PENDING_BYTES = 4 * 1024 * 1024
+const MAX_PENDING_SIZE = 4 * 1024 * 1024
 
 // So many connections are written to in one turn of the event loop: what was written leaves while it is in the
 // caches, and requests are answered in between.
@@ -38,7 +38,7 @@ export class Hub implements SubscriberHost {
   readonly #audiences = new Map<string, Audience>()
   readonly #stopTail: () => void
   #pending: StoredEvent[] = []
-  #pendingBytes = 0
+  #pendingSize = 0
   #isFlushing = false
   #publishersWaiting: (() => void)[] = []
   #turn = 0
@@ -57,7 +57,7 @@ export class Hub implements SubscriberHost {
    * behind. Errors: those of `EventLog.append`.
    */
   async publish(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
-    while (this.#pendingBytes > MAX_PENDING_BYTES) {
+    while (this.#pendingSize > MAX_PENDING_SIZE) {
       await new Promise<void>(resolve => this.#publishersWaiting.push(resolve))
     }
     const appended = await this.log.append(events, key)
@@ -67,10 +67,15 @@ export class Hub implements SubscriberHost {
 
   /** Where a subscription begins that comes with this cursor; undefined: an id that the log never issued. */
   startAt(cursor: 'now' | 'earliest' | { epoch: string; position: Position } | undefined): Start {
-    if (cursor === 'now') return { kind: 'now', position: this.position }
-    if (cursor === 'earliest') return { kind: 'earliest', position: 0 }
-    const isOurs = cursor?.epoch === this.log.epoch && cursor.position <= this.log.head()
-    return isOurs ? { kind: 'resume', position: cursor.position } : { kind: 'unknown', position: 0 }
+    if (cursor === 'now') {
+      const hasStates = this.log.usage().stateBytes > 0
+      return { kind: 'now', position: this.position, hasStates }
+    }
+    const isOurs = typeof cursor === 'object' && cursor.epoch === this.log.epoch
+    if (isOurs && cursor.position <= this.log.head()) {
+      return { kind: 'resume', position: cursor.position, hasStates: false }
+    }
+    return { kind: cursor === 'earliest' ? 'earliest' : 'unknown', position: 0, hasStates: false }
   }
 
   /** Starts a subscription; its owner calls `drained` when the sink has room again and `close` when it is gone. */
@@ -138,7 +143,7 @@ export class Hub implements SubscriberHost {
   #take(events: readonly StoredEvent[]): void {
     for (const event of events) {
       this.#pending.push(event)
-      this.#pendingBytes += deliveryBytes(event)
+      this.#pendingSize += deliverySize(event)
     }
     if (this.#isFlushing) return
     this.#isFlushing = true
@@ -200,10 +205,10 @@ export class Hub implements SubscriberHost {
   #takeBatch(): StoredEvent[] {
     let count = 0
     let bytes = 0
-    while (count < this.#pending.length && bytes < MAX_FLUSH_BYTES) {
-      bytes += deliveryBytes(this.#pending[count++]!)
+    while (count < this.#pending.length && bytes < MAX_FLUSH_SIZE) {
+      bytes += deliverySize(this.#pending[count++]!)
     }
-    this.#pendingBytes -= bytes
+    this.#pendingSize -= bytes
     if (count < this.#pending.length) return this.#pending.splice(0, count)
     const batch = this.#pending
     this.#pending = []
@@ -229,7 +234,7 @@ export class Hub implements SubscriberHost {
   }
 }
 
-// An event without data is not free either.
-function deliveryBytes(event: StoredEvent): number {
+// In characters, which cost nothing to count. An event without data is not free either.
+function deliverySize(event: StoredEvent): number {
   return event.data.length + 64
 }

@@ -31,6 +31,8 @@ export interface SubscriberHost {
 export interface Start {
   readonly kind: 'now' | 'earliest' | 'resume' | 'unknown'
   readonly position: Position
+  /** States come first, and then `ready`: only that says where the stream goes on. */
+  readonly hasStates: boolean
 }
 
 export type SubscriberPhase = 'catching-up' | 'live' | 'behind' | 'closed'
@@ -42,7 +44,10 @@ export class Subscriber {
   readonly selector: Selector
   readonly encoder: FrameEncoder
   readonly sink: Sink
-  /** Everything that matches, up to here, was written to the sink. Kept up to date only while not live. */
+  /**
+   * Everything that matches, up to here, was written to the sink. Live, it is the last flush that brought something: the
+   * hub tells by it who has read a flush from the log already.
+   */
   position: Position
   phase: SubscriberPhase = 'catching-up'
   readonly #host: SubscriberHost
@@ -50,6 +55,8 @@ export class Subscriber {
   #states: { after: Position; through: Position } | undefined
   /** Losses up to here are known to the client, or of no concern to it. */
   #knownLoss: Position = 0
+  /** How much the log had lost when the client accepted it untold: a later loss may hide among that. */
+  #acceptedLosses: number | undefined
   /** Whatever is gone before the first page is no news: the client asked for what there is. */
   #acceptsLoss: boolean
 
@@ -60,7 +67,7 @@ export class Subscriber {
     this.sink = sink
     this.position = start.position
     this.#acceptsLoss = start.kind === 'earliest' || start.kind === 'unknown'
-    if (start.kind === 'now') this.#states = { after: 0, through: start.position }
+    if (start.hasStates) this.#states = { after: 0, through: start.position }
     if (start.kind === 'unknown') {
       this.#announce({ reason: 'unknown', resumesAfter: start.position, lostThrough: 0 })
     }
@@ -109,7 +116,7 @@ export class Subscriber {
   async #readEvents(): Promise<void> {
     const page = await this.#host.log.read(this.position, this.selector, this.#limit(this.#host.position))
     if (this.#isClosed()) return
-    if (page.lostThrough > this.#knownLoss) this.#noteLoss(page.lostThrough)
+    if (this.#isNewLoss(page)) this.#noteLoss(page)
     this.#acceptsLoss = false
     const through = page.lostThrough === 0 ? page.position : await this.#handGoneStates(page)
     if (this.#isClosed()) return
@@ -119,8 +126,14 @@ export class Subscriber {
     this.position = through
   }
 
-  #noteLoss(lostThrough: Position): void {
+  #isNewLoss({ lostThrough, losses }: ReadPage): boolean {
+    if (lostThrough > this.#knownLoss) return true
+    return lostThrough > 0 && this.#acceptedLosses !== undefined && losses !== this.#acceptedLosses
+  }
+
+  #noteLoss({ lostThrough, losses }: ReadPage): void {
     this.#knownLoss = lostThrough
+    this.#acceptedLosses = this.#acceptsLoss ? losses : undefined
     if (this.#acceptsLoss) return
     this.#announce({ reason: 'expired', resumesAfter: this.position, lostThrough })
   }
@@ -146,7 +159,9 @@ export class Subscriber {
     if (this.#isClosed()) return
     this.#write(page.events, event => this.encoder.state(event))
     states.after = page.position
-    if (states.after >= states.through) this.#states = undefined
+    if (states.after < states.through) return
+    this.#states = undefined
+    this.sink.write(this.encoder.ready(this.position))
   }
 
   #announce(gap: Gap): void {

@@ -84,6 +84,8 @@ export interface ReadPage {
   readonly position: Position
   /** Matching events between `after` and here, this one included, are gone. 0: none. */
   readonly lostThrough: Position
+  /** How many events the log has lost so far, whatever their topics: another number, perhaps another hole. */
+  readonly losses: number
 }
 
 export interface TopicSummary {

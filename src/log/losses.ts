@@ -10,6 +10,8 @@ const MAX_TOPICS = 200_000
 export class Losses {
   /** The newest position lost of any topic. */
   newest: Position = 0
+  /** How many events were lost. */
+  count = 0
   #anyTopic: Position = 0
   readonly #byTopic: LRUCache<Topic, Position>
 
@@ -24,6 +26,7 @@ export class Losses {
 
   /** A topic loses its events in order, so each call for one topic has a larger position than the last. */
   add(topic: Topic, position: Position): void {
+    this.count++
     this.#byTopic.set(topic, position)
     if (position > this.newest) this.newest = position
   }

@@ -79,6 +79,8 @@ interface KeyRecord {
   last: Position
 }
 
+type Page = Pick<ReadPage, 'events' | 'position'>
+
 export class MemoryLog implements EventLog {
   readonly epoch: string
   readonly #options: MemoryLogOptions
@@ -136,7 +138,7 @@ export class MemoryLog implements EventLog {
     const page = canMerge(selector)
       ? this.#merge(after, selector, limit)
       : scan(this.#journal, after, limit, entry => selector.matches(entry.topic))
-    return { ...page, lostThrough: lostThrough > after ? lostThrough : 0 }
+    return { ...page, lostThrough: lostThrough > after ? lostThrough : 0, losses: this.#losses.count }
   }
 
   async readStates(
@@ -144,10 +146,21 @@ export class MemoryLog implements EventLog {
     selector: Selector,
     limit: ReadLimit & { onlyGone: boolean },
   ): Promise<ReadPage> {
-    const isWanted = (state: StateEntry): boolean =>
-      selector.matches(state.topic) && !(limit.onlyGone && !state.source.isGone)
-    // The state journal holds nothing but StateEntry objects.
-    return scan(this.#stateJournal, after, limit, entry => isWanted(entry as StateEntry))
+    const isWanted = (state: StateEntry): boolean => !(limit.onlyGone && !state.source.isGone)
+    const page = canMerge(selector)
+      ? this.#statesOf(
+          selector.topics.flatMap(topic => this.#states.get(topic) ?? []).filter(isWanted),
+          after,
+          limit,
+        )
+      : // The state journal holds nothing but StateEntry objects.
+        scan(
+          this.#stateJournal,
+          after,
+          limit,
+          entry => selector.matches(entry.topic) && isWanted(entry as StateEntry),
+        )
+    return { ...page, lostThrough: 0, losses: this.#losses.count }
   }
 
   async lostThrough(selector: Selector): Promise<Position> {
@@ -340,7 +353,7 @@ export class MemoryLog implements EventLog {
   }
 
   /** Reads a few topics: their rings, merged by position. */
-  #merge(after: Position, selector: Selector, limit: ReadLimit): Omit<ReadPage, 'lostThrough'> {
+  #merge(after: Position, selector: Selector, limit: ReadLimit): Page {
     const cursors: { ring: Ring<Entry>; at: number }[] = []
     for (const topic of selector.topics) {
       const ring = this.#histories.get(topic)?.ring
@@ -366,6 +379,21 @@ export class MemoryLog implements EventLog {
       bytes += next.bytes
     }
     return { events, position: events.at(-1)?.position ?? after }
+  }
+
+  /** A page of a few topics' states. */
+  #statesOf(states: StateEntry[], after: Position, limit: ReadLimit): Page {
+    const events: StateEntry[] = []
+    let bytes = 0
+    for (const state of states.toSorted((one, other) => one.position - other.position)) {
+      if (state.position <= after) continue
+      if (state.position > limit.through) break
+      events.push(state)
+      bytes += state.bytes
+      if (events.length >= limit.maxEvents || bytes >= limit.maxBytes)
+        return { events, position: state.position }
+    }
+    return { events, position: Math.max(after, limit.through) }
   }
 
   #summary(topic: Topic): TopicSummary | undefined {
@@ -398,7 +426,7 @@ function scan(
   after: Position,
   limit: ReadLimit,
   isWanted: (entry: JournalEntry) => boolean,
-): ReadPage {
+): Page {
   const events: StoredEvent[] = []
   let bytes = 0
   const stoppedAt = journal.scan(after, limit.through, MAX_SCAN, entry => {
@@ -408,7 +436,7 @@ function scan(
     bytes += (entry as Entry).bytes
     return events.length < limit.maxEvents && bytes < limit.maxBytes
   })
-  return { events, position: stoppedAt ?? Math.max(after, limit.through), lostThrough: 0 }
+  return { events, position: stoppedAt ?? Math.max(after, limit.through) }
 }
 
 function entryBytes(event: NewEvent): number {

@@ -2,10 +2,12 @@
 
 import { RESET, type Topic } from '../event.ts'
 
-/** First on every stream: what it follows; its id is where the stream starts. */
+/** First on every stream: what it follows; its id, if it has one, is where the stream starts. */
 export const OPEN = 'millrace:open'
 /** Events that the client wanted are gone. Comes before anything newer. */
 export const GAP = 'millrace:gap'
+/** The topics' states were handed over; its id is where the stream goes on. */
+export const READY = 'millrace:ready'
 /** The hub ends the stream; `retry:` says when to come back. */
 export const BYE = 'millrace:bye'
 export { RESET }

@@ -14,7 +14,8 @@ import type { RouteContext } from './context.ts'
 
 const DEFAULT_EVENTS = 100
 
-const MAX_PAGE_BYTES = 1024 * 1024
+// Pages that nobody reads wait in memory, as many as a connection has streams.
+const MAX_PAGE_BYTES = 256 * 1024
 
 export interface HistoryPage {
   /** The JSON text of the answer. */

@@ -27,7 +27,7 @@ function randomMishaps(seed: number): () => Mishap {
     { do: 'restart', keep: 'all' },
     { do: 'restart', keep: 'nothing' },
     { do: 'refuse', status: 503, retryAfter: '0' },
-    { do: 'refuse', status: 409, body: { code: 'MILLRACE_KEY_IN_USE' } },
+    { do: 'refuse', status: 408, body: {} },
     { do: 'refuse', status: 400, body: { code: 'MILLRACE_BODY_CUT' } },
     { do: 'refuse', status: 502 },
   ]

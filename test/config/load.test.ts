@@ -128,7 +128,7 @@ t.test('an event fits its topic, and a topic fits the log', async t => {
     '--max-body-bytes (11)',
     '--log-max-topic-bytes (10)',
   )
-  refuses(t, { flags: { ...sizes, logMaxBytes: '9' } }, '--log-max-topic-bytes (10)', '--log-max-bytes (9)')
+  refuses(t, { flags: { ...sizes, logMaxBytes: '9' } }, '--max-body-bytes (10)', '--log-max-bytes (9)')
 })
 
 t.test('a log that does not exist yet is refused', async t => {

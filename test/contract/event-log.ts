@@ -366,6 +366,27 @@ function lossLaws(test: DefineLaw): void {
 }
 
 function stateLaws(test: DefineLaw): void {
+  test("a topic's state is found among many", async (t, open) => {
+    const log = await open({})
+    await log.append(Array.from({ length: 9000 }, (_, at) => state(`other/${at}`, '')))
+    await log.append([state('mine', 'here')])
+    const page = await log.readStates(0, selectorOf(['mine']), { ...limit(log), onlyGone: false })
+    t.same(
+      page.events.map(event => event.data),
+      ['here'],
+      'in the first page',
+    )
+    // A pattern may take several pages, and the first of them be empty.
+    const found: string[] = []
+    for (let after = 0; after < log.head();) {
+      const next = await log.readStates(after, selectorOf(['mine/**']), { ...limit(log), onlyGone: false })
+      t.ok(next.position > after)
+      found.push(...next.events.map(event => event.data))
+      after = next.position
+    }
+    t.same(found, ['here'])
+  })
+
   test('states come in the order they were set, a page at a time', async (t, open) => {
     const log = await open({})
     for (let at = 0; at < 20; at++) await log.append([state(`s/${at % 10}`, `${at}`), text('s/0', '')])

@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { dataOf } from '../support/history.ts'
+import { Http1Client } from '../support/http1-client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { startHub } from '../support/hub.ts'
 import { expectProblem } from '../support/problem.ts'
@@ -104,4 +105,17 @@ t.test('pages from this machine may use a hub that only this machine reaches', a
   }
   t.equal((await client.get('/topics', { origin: hub.url })).status, 200, 'its own pages, too')
   await expectProblem(t, await client.get('/topics', { origin: APP }), 'MILLRACE_ORIGIN_FORBIDDEN')
+})
+
+t.test('a name that is made to point to this machine does not make a page a local one', async t => {
+  const hub = await startHub(t, { tls: false })
+  const { port } = new URL(hub.url)
+  const client = await Http1Client.connect(t, hub)
+  const origin = `http://evil.example:${port}`
+  client.socket.write(
+    `POST /topics/a HTTP/1.1\r\nhost: evil.example:${port}\r\norigin: ${origin}\r\ncontent-length: 1\r\n\r\nx`,
+  )
+  const { status, text } = await client.answer()
+  t.equal(status, 403)
+  t.match(text, 'MILLRACE_ORIGIN_FORBIDDEN')
 })

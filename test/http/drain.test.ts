@@ -136,6 +136,17 @@ t.test('a peer that vanished with much under way cannot hold it up either', asyn
   t.ok(tookMs < 300 + 500 + 1000, `it took ${tookMs} ms`)
 })
 
+t.test('a client that never began its TLS handshake cannot hold it up', async t => {
+  const hub = await startHub(t)
+  const mute = connect({ port: Number(new URL(hub.url).port), host: '127.0.0.1' })
+  t.teardown(() => mute.destroy())
+  await once(mute, 'connect')
+  const isCut = once(mute, 'close')
+  await hub.server.close()
+  await isCut
+  t.pass('closed')
+})
+
 t.test('an idle hub with idle clients closes at once', async t => {
   const hub = await startHub(t)
   const client = new Http2Client(t, hub)

@@ -1,5 +1,8 @@
 // Whatever is refused, and wherever, is refused with a problem of the catalogue.
 
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { Http1Client } from '../support/http1-client.ts'
 import { Http2Client } from '../support/http2-client.ts'
@@ -67,4 +70,21 @@ t.test('a problem names its request, and its type is explained at /errors', asyn
   t.equal(response.headers.get('cache-control'), 'no-store')
   const [path, anchor] = problem.type.split('#')
   t.match(await (await hub.fetch(path!)).text(), `id="${anchor}"`)
+})
+
+t.test('a refused connection ends, even if the peer leaves its side open', async t => {
+  const hub = await startHub(t, { tls: false })
+  const { port } = new URL(hub.url)
+  const socket = connectTcp({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  socket.write('NONSENSE\r\n\r\n')
+  socket.resume()
+  await once(socket, 'end')
+  const open = async (): Promise<string | undefined> => {
+    const metrics = await (await fetch(`${hub.url}/metrics`)).text()
+    return /^millrace_connections (\d+)$/m.exec(metrics)?.[1]
+  }
+  // The one that asks.
+  while ((await open()) !== '1') await turn()
+  t.pass('it is no longer counted')
 })

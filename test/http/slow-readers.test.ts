@@ -116,3 +116,13 @@ t.test('a connection full of stalled streams still carries requests, and all cat
   const lengths = await Promise.all(streams.map(async stream => (await idsThrough(stream, last)).length))
   t.same(new Set(lengths), new Set([7]))
 })
+
+t.test('stallTimeoutMs: a page that nobody reads does not wait for ever', async t => {
+  const hub = await startHub(t, { stallTimeoutMs: 300 })
+  await flood(hub, 'flood', 20, 100_000)
+  const client = new Http2Client(t, hub, { settings: { initialWindowSize: 0 } })
+  const unread = client.open('/topics/flood')
+  unread.resume()
+  await once(unread, 'close')
+  t.equal(unread.rstCode === 0, false, 'the hub has reset it')
+})

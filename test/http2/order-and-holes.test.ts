@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { ClientHttp2Stream } from 'node:http2'
 import { RESET, type NewEvent, type Position, type Topic } from '../../src/event.ts'
-import { GAP, OPEN, type GapData } from '../../src/protocol/control-events.ts'
+import { GAP, OPEN, READY, type GapData } from '../../src/protocol/control-events.ts'
 import { formatId, parseId } from '../../src/protocol/ids.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
 import { pageOf } from '../support/history.ts'
@@ -255,6 +255,7 @@ class Client {
       unknown: formatId('0'.repeat(11), 7),
     }
     const cursor = cursors[start]
+    if (start === 'now' || start === 'earliest') this.#lastId = undefined
     const stream = await this.#connection.listen(
       this.#path,
       cursor === undefined ? {} : { 'last-event-id': cursor },
@@ -301,6 +302,7 @@ class Client {
         lostThrough: parseId(lostThrough)?.position ?? 0,
       }
     }
+    if (type === READY) return { kind: 'ready', position: position! }
     const event = this.#eventOf(type, data)
     if (position === undefined)
       return { kind: 'state', topic: event.topic, position: history.positionOf(event.data) }

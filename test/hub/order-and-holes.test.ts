@@ -295,7 +295,7 @@ class Client implements Sink {
     const start = hub.startAt(isFresh ? 'now' : kind === 'earliest' ? kind : cursor)
     const asked = isFresh ? 'now' : kind
     this.#received.push({ kind: 'open', start: asked, position: start.position, acceptsThrough: 0 })
-    this.#cursor = start.position
+    this.#cursor = start.hasStates ? undefined : start.position
     this.#isOpen = true
     // An unknown id is announced at once.
     this.#writesAllowed = kind === 'unknown' ? 1 : 0
@@ -336,6 +336,7 @@ class Client implements Sink {
   #take(frame: Received): void {
     if (frame.kind === 'gap') this.#cursor = frame.resumesAfter
     else this.noteAccepted()
+    if (frame.kind === 'ready') this.#cursor = frame.position
     if (frame.kind === 'event') {
       this.#cursor = frame.position
       this.#received.push({ ...frame, head: this.#world.log.head() })
@@ -362,7 +363,7 @@ class Client implements Sink {
 }
 
 function encoderOf(name: string, world: World): FrameEncoder {
-  const frame = (content: Omit<Received, 'head'>): Buffer => {
+  const frame = (content: { kind: Received['kind']; position?: Position }): Buffer => {
     world.encoded++
     return Buffer.from(`${JSON.stringify({ encoder: name, ...content })}\n`)
   }
@@ -375,6 +376,7 @@ function encoderOf(name: string, world: World): FrameEncoder {
     event: stored => frame({ kind: 'event', ...at(stored) }),
     state: stored => frame({ kind: 'state', ...at(stored) }),
     gap: gap => frame({ kind: 'gap', ...gap }),
+    ready: position => frame({ kind: 'ready', position }),
   }
 }
 

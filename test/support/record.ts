@@ -16,6 +16,7 @@ export type Received =
     }
   | { readonly kind: 'event'; readonly position: Position; readonly topic: Topic; readonly head: Position }
   | { readonly kind: 'state'; readonly position: Position; readonly topic: Topic }
+  | { readonly kind: 'ready'; readonly position: Position }
   | {
       readonly kind: 'gap'
       readonly reason: 'expired' | 'unknown'
@@ -56,6 +57,7 @@ function replay(client: Client, received: readonly Received[], end: Position): v
     if (each.kind === 'open') client.open(each)
     else if (each.kind === 'event') client.event(each.position, each.topic, each.head)
     else if (each.kind === 'state') client.state(each.position, each.topic)
+    else if (each.kind === 'ready') client.ready(each.position)
     else client.gap(each)
   }
   client.finish(end)
@@ -72,9 +74,6 @@ class Client {
   /** Topics of which something came on this connection. */
   #begun = new Set<Topic>()
   #states = new Map<Topic, Position>()
-  /** States up to here the client may have missed: it was cut off before it had them. */
-  #statesAfter: Position = 0
-  #startedNowAt: Position = 0
 
   constructor(truth: Truth, wanted: Selector) {
     this.#truth = truth
@@ -87,14 +86,11 @@ class Client {
     this.#acceptsThrough = 0
     if (start === 'resume') {
       assert.equal(position, this.#cursor, 'it goes on from the last id')
-      this.#statesAfter = this.#startedNowAt
       return
     }
     this.#cursor = position
     this.#gaps = []
     this.#states = new Map()
-    this.#statesAfter = 0
-    this.#startedNowAt = start === 'now' ? position : 0
     if (start !== 'now') this.#acceptsThrough = acceptsThrough
     this.#awaitsUnknown = start === 'unknown'
   }
@@ -120,6 +116,11 @@ class Client {
     this.#states.set(topic, position)
   }
 
+  /** Only now does a client that was given states have an id: cut off before, it starts afresh. */
+  ready(position: Position): void {
+    this.#cursor = position
+  }
+
   gap({ reason, resumesAfter, lostThrough }: Received & { kind: 'gap' }): void {
     assert.equal(reason === 'unknown', this.#awaitsUnknown)
     this.#awaitsUnknown = false
@@ -138,7 +139,7 @@ class Client {
     assert(!this.#awaitsUnknown, 'an unknown id was not announced')
     this.#pass(end, end)
     for (const [topic, position] of currentStates(this.#truth.history.slice(0, end))) {
-      if (position <= this.#statesAfter || !this.#wanted.matches(topic)) continue
+      if (!this.#wanted.matches(topic)) continue
       assert.equal(this.#states.get(topic), position, `the state of '${topic}'`)
     }
   }

@@ -1,0 +1,62 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { DEFAULTS } from '../../src/config/schema.ts'
+import type { FrameEncoder, Gap, Sink } from '../../src/hub/frames.ts'
+import { Hub } from '../../src/hub/hub.ts'
+import { MemoryLog } from '../../src/log/memory.ts'
+import { openLog } from '../../src/log/open-log.ts'
+import { selectorOf } from '../../src/topic-pattern.ts'
+
+/** Notes what it is given, and is full after each chunk until it is drained. */
+class SlowSink implements Sink {
+  readonly connection = { turn: 0 }
+  hasRoom = true
+  readonly received: string[] = []
+
+  write(chunk: Buffer): void {
+    this.received.push(...chunk.toString().trimEnd().split('\n'))
+    this.hasRoom = false
+  }
+
+  end(): void {}
+}
+
+const encoder: FrameEncoder = {
+  name: 'test',
+  event: event => Buffer.from(`${event.position}\n`),
+  state: event => Buffer.from(`state ${event.position}\n`),
+  gap: (gap: Gap) => Buffer.from(`gap ${gap.resumesAfter} ${gap.lostThrough}\n`),
+  ready: position => Buffer.from(`ready ${position}\n`),
+}
+
+t.test('a loss that hides behind one that was accepted at the start is announced', async t => {
+  const log = openLog({ ...DEFAULTS, logMaxTopicEvents: 2000 })
+  t.ok(log instanceof MemoryLog)
+  t.teardown(() => log.close())
+  const hub = new Hub(log)
+  t.teardown(() => hub.close())
+  const publish = (topic: string, count: number): Promise<unknown> =>
+    hub.publish(Array.from({ length: count }, () => ({ topic, data: '' })))
+
+  await publish('a', 1500)
+  await publish('b', 2100)
+  t.equal(await log.lostThrough(selectorOf(['b'])), 1600, 'b has lost before anybody came')
+  const sink = new SlowSink()
+  const subscriber = hub.subscribe(selectorOf(['a', 'b']), encoder, sink, hub.startAt('earliest'))
+  while (sink.received.length === 0) await turn()
+  const read = sink.received.length
+  t.equal(sink.received.at(-1), String(read), 'it gets the first page, and no gap')
+  t.ok(read < 1000)
+
+  await publish('a', 1500)
+  t.equal(
+    await log.lostThrough(selectorOf(['a'])),
+    1000,
+    'a loses what was not read yet, behind the loss of b',
+  )
+  sink.hasRoom = true
+  subscriber.drained()
+  while (sink.received.length === read) await turn()
+  t.equal(sink.received[read], `gap ${read} 1600`)
+  subscriber.close('client')
+})
