@@ -76,8 +76,11 @@ export async function startServer(
     certificates?.close()
     const closed = app.close()
     connections.refuseNewStreams()
+    const drainedBy = performance.now() + config.drainMs
     await streams.drain(config.drainMs)
-    await Promise.race([closed, sleep(CLOSE_GRACE_MS, undefined, { ref: false })])
+    // Uploads have as long as streams.
+    const leftMs = Math.max(0, drainedBy - performance.now()) + CLOSE_GRACE_MS
+    await Promise.race([closed, sleep(leftMs, undefined, { ref: false })])
     connections.destroy()
     await closed
     hub.close()
@@ -94,7 +97,7 @@ export async function startServer(
   }
 }
 
-// What is left after the drain, idle connections for the most part, is cut after this time.
+// What is left after the drain is cut after this time.
 const CLOSE_GRACE_MS = 500
 
 async function registerRoutes(

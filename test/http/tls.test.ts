@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
@@ -74,6 +74,7 @@ t.test('a stream over HTTP/1.1 is the same stream', async t => {
 
 t.test('a certificate is replaced while a stream goes on', async t => {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-tls-'))
+  t.teardown(() => rmSync(dir, { recursive: true }))
   for (const name of ['old', 'new']) await openCertificates({ certsDir: join(dir, name) })
   const inUse = join(dir, 'in-use')
   cpSync(join(dir, 'old'), inUse, { recursive: true })

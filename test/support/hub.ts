@@ -1,6 +1,6 @@
 // A real hub for a test: its own port, its own certificates, closed when the test ends.
 
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -24,6 +24,7 @@ export interface TestHub {
 
 // One authority for all hubs of a test file: making keys takes time.
 const certsDir = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+process.once('exit', () => rmSync(certsDir, { recursive: true, force: true }))
 
 export async function startHub(t: Test, options: Partial<Config> = {}): Promise<TestHub> {
   const config: Config = { ...DEFAULTS, port: 0, certsDir, drainMs: 200, logLevel: 'silent', ...options }
