@@ -17,6 +17,9 @@ export function onCore(core: number, args: string[]): [command: string, args: st
 
 export const isPinned = canPin
 
+// As `npm start` and the `millrace` command have it; the baseline gets the same.
+const NODE_FLAGS = ['--max-semi-space-size=2']
+
 export interface ServerProcess {
   readonly pid: number
   readonly port: number
@@ -30,7 +33,16 @@ export async function startServer(
   flags: string[] = [],
 ): Promise<ServerProcess> {
   const port = await freePort()
-  const command = onCore(0, [main, 'serve', '--port', String(port), '--certs-dir', certsDir, ...flags])
+  const command = onCore(0, [
+    ...NODE_FLAGS,
+    main,
+    'serve',
+    '--port',
+    String(port),
+    '--certs-dir',
+    certsDir,
+    ...flags,
+  ])
   const child = spawn(...command, { stdio: ['ignore', 'ignore', 'pipe'] })
   endWithThisProcess(child)
   let complaint = ''
