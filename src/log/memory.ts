@@ -7,6 +7,7 @@ import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } fro
 import type { Selector } from '../topic-pattern.ts'
 import type { AppendKey } from './append-key.ts'
 import { newEpoch } from './epoch.ts'
+import { IdempotencyKeys } from './idempotency-keys.ts'
 import { Journal, type JournalEntry } from './journal.ts'
 import { Losses } from './losses.ts'
 import { Ring } from './ring.ts'
@@ -68,17 +69,6 @@ interface History {
   bytes: number
 }
 
-/** What was stored under an idempotency key. */
-interface KeyRecord {
-  count: number
-  /** Up to the first event; undefined when the key was forgotten in the middle of its request. */
-  readonly firstDigest: string | undefined
-  /** Up to the newest event. */
-  digest: string
-  /** Of the newest event. */
-  last: Position
-}
-
 type Page = Pick<ReadPage, 'events' | 'position'>
 
 export class MemoryLog implements EventLog {
@@ -90,7 +80,7 @@ export class MemoryLog implements EventLog {
   readonly #losses: Losses
   readonly #states = new Map<Topic, StateEntry>()
   readonly #stateJournal = new Journal()
-  readonly #keys: LRUCache<string, KeyRecord>
+  readonly #keys: IdempotencyKeys
   readonly #listeners = new Set<TailListener>()
   readonly #expiry: NodeJS.Timeout
   #head: Position = 0
@@ -112,7 +102,7 @@ export class MemoryLog implements EventLog {
         if (reason === 'evict') this.#lose(topic, history)
       },
     })
-    this.#keys = new LRUCache({ max: options.maxIdempotencyKeys, ttl: options.idempotencyKeyAgeMs })
+    this.#keys = new IdempotencyKeys(options.maxIdempotencyKeys, options.idempotencyKeyAgeMs)
     const interval = Math.min(MAX_EXPIRY_INTERVAL_MS, options.maxAgeMs)
     this.#expiry = setInterval(() => this.#expire(), interval).unref()
   }
@@ -122,14 +112,14 @@ export class MemoryLog implements EventLog {
   }
 
   async append(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
-    const fresh = key === undefined ? events : this.#unseen(events, key)
+    const fresh = key === undefined ? events : this.#keys.unseen(events, key)
     this.#reserveState(fresh)
     const entries = fresh.map(event => this.#store(event))
     if (entries.length > 0) {
       this.#expire()
       for (const listener of this.#listeners) listener(entries)
     }
-    const last = key === undefined || events.length === 0 ? this.#head : this.#record(key)
+    const last = key === undefined || events.length === 0 ? this.#head : this.#keys.record(key, this.#head)
     return { last, added: entries.length }
   }
 
@@ -198,33 +188,6 @@ export class MemoryLog implements EventLog {
   async close(): Promise<void> {
     clearInterval(this.#expiry)
     this.#listeners.clear()
-  }
-
-  /** The events that were not stored under this key before. */
-  #unseen(events: readonly NewEvent[], { value, offset, digests }: AppendKey): readonly NewEvent[] {
-    const record = this.#keys.get(value)
-    if (record === undefined) return events
-    const seen = Math.max(0, record.count - offset)
-    const isFirst = offset === 0 && events.length > 0 && record.firstDigest !== undefined
-    const isSame =
-      (!isFirst || digests[0] === record.firstDigest) &&
-      (seen === 0 || seen > events.length || digests[seen - 1] === record.digest)
-    if (isSame) return events.slice(seen)
-    throw new MillraceError('MILLRACE_KEY_REUSED', `The key '${value}' stands for other events.`)
-  }
-
-  /** Remembers what was stored under the key just now; returns the position of its newest event. */
-  #record({ value, offset, digests }: AppendKey): Position {
-    const count = offset + digests.length
-    const digest = digests.at(-1)!
-    const record = this.#keys.get(value)
-    if (record === undefined) {
-      const firstDigest = offset === 0 ? digests[0] : undefined
-      this.#keys.set(value, { count, firstDigest, digest, last: this.#head })
-      return this.#head
-    }
-    if (count > record.count) Object.assign(record, { count, digest, last: this.#head })
-    return record.last
   }
 
   /** Refuses the append as a whole when its states do not fit. */
