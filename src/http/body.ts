@@ -52,7 +52,7 @@ export function tooLarge(what: string, maxBytes: number): MillraceError {
 const LF = 0x0a
 
 /** Bytes put together from pieces of any size: many small ones cost hardly more than they hold. */
-class Pieces {
+export class Pieces {
   length = 0
   #bytes: Buffer = NOTHING
 
