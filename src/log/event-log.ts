@@ -48,7 +48,7 @@ export interface EventLog {
   /** What is kept of one topic; undefined when there is nothing. */
   topic(topic: Topic): Promise<TopicSummary | undefined>
 
-  /** The topics that match, by name (in code unit order), from just after `after`. */
+  /** The topics that match, by name (in code point order), from just after `after`. */
   topics(after: Topic, selector: Selector, limit: number): Promise<TopicSummary[]>
 
   /** Calls the listener with every event from now on, in order, in batches. Returns the function that ends it. */

@@ -1,25 +1,35 @@
-// What the memory log remembers of idempotency keys: how many events of a request it has stored, and their digest.
+// What a log remembers of idempotency keys: how many events of a request it has stored, and their digest.
 
 import { LRUCache } from 'lru-cache'
 import { MillraceError } from '../errors.ts'
 import type { NewEvent, Position } from '../event.ts'
 import type { AppendKey } from './append-key.ts'
 
-interface KeyRecord {
-  count: number
+export interface KeyRecord {
+  readonly count: number
   /** Up to the first event; undefined when the key was forgotten in the middle of its request. */
   readonly firstDigest: string | undefined
   /** Up to the newest event. */
-  digest: string
+  readonly digest: string
   /** Of the newest event. */
-  last: Position
+  readonly last: Position
+}
+
+/** Where the records are: it forgets those that are too old or too many. */
+export interface KeyRecords {
+  get(value: string): KeyRecord | undefined
+  set(value: string, record: KeyRecord): void
+}
+
+export function memoryKeys(maxKeys: number, maxAgeMs: number): KeyRecords {
+  return new LRUCache<string, KeyRecord>({ max: maxKeys, ttl: maxAgeMs })
 }
 
 export class IdempotencyKeys {
-  readonly #records: LRUCache<string, KeyRecord>
+  readonly #records: KeyRecords
 
-  constructor(maxKeys: number, maxAgeMs: number) {
-    this.#records = new LRUCache({ max: maxKeys, ttl: maxAgeMs })
+  constructor(records: KeyRecords) {
+    this.#records = records
   }
 
   /** The events that were not stored under this key before. Errors: MILLRACE_KEY_REUSED. */
@@ -45,7 +55,8 @@ export class IdempotencyKeys {
       this.#records.set(value, { count, firstDigest, digest, last: head })
       return head
     }
-    if (count > record.count) Object.assign(record, { count, digest, last: head })
-    return record.last
+    if (count <= record.count) return record.last
+    this.#records.set(value, { ...record, count, digest, last: head })
+    return head
   }
 }

@@ -9,13 +9,16 @@ const MAX_TOPICS = 200_000
 
 export class Losses {
   /** The newest position lost of any topic. */
-  newest: Position = 0
+  newest: Position
   /** How many events were lost. */
   count = 0
-  #anyTopic: Position = 0
+  #anyTopic: Position
   readonly #byTopic: LRUCache<Topic, Position>
 
-  constructor(maxTopics = MAX_TOPICS) {
+  /** `anyTopic`: what counts against every topic from the beginning. */
+  constructor(maxTopics = MAX_TOPICS, anyTopic: Position = 0) {
+    this.newest = anyTopic
+    this.#anyTopic = anyTopic
     this.#byTopic = new LRUCache({
       max: maxTopics,
       dispose: (position, _topic, reason) => {
