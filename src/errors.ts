@@ -129,6 +129,16 @@ const catalogue = {
     title: 'The hub has too many connections',
     help: 'Try again after `retry-after` seconds, or raise `--max-connections`.',
   },
+  MILLRACE_LOG_FULL: {
+    status: 503,
+    title: 'The disk of the log is full',
+    help: 'Nothing of the request was stored. Free space, or keep less (`--log-max-bytes`): the hub goes on by itself, and readers go on meanwhile.',
+  },
+  MILLRACE_LOG_UNAVAILABLE: {
+    status: 503,
+    title: 'The log cannot be used',
+    help: 'Nothing of the request was stored. The message of the hub has the cause; `millrace doctor` examines the file.',
+  },
   MILLRACE_STATE_FULL: {
     status: 507,
     title: 'There is no room for more state',
@@ -143,6 +153,16 @@ const catalogue = {
     status: 500,
     title: 'The port is taken',
     help: 'Stop the other process or choose another `--port`.',
+  },
+  MILLRACE_LOG_IN_USE: {
+    status: 500,
+    title: 'The log is in use',
+    help: 'One process at a time may use the directory of a log. Stop the other one, or choose another `--log`.',
+  },
+  MILLRACE_LOG_UNUSABLE: {
+    status: 500,
+    title: 'The log cannot be opened',
+    help: 'The message says what is wrong with it: nothing was changed. `millrace doctor` examines it; restore it from a backup, or choose another `--log`.',
   },
   MILLRACE_CERTIFICATE_UNUSABLE: {
     status: 500,

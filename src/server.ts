@@ -8,6 +8,7 @@ import { type Logger } from 'pino'
 import { Grant } from './auth/grant.ts'
 import { isLoopback } from './config/check.ts'
 import type { Config } from './config/schema.ts'
+import { parseRetentionRule, type RetentionRule } from './config/retention-rules.ts'
 import { MillraceError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { openCertificates, type Certificates } from './http/certificates.ts'
@@ -47,7 +48,10 @@ export async function startServer(
   logger: Logger = createLogger(config),
 ): Promise<RunningServer> {
   const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
-  const log = openLog(config)
+  const log = await openLog(
+    { ...config, retention: retentionRules(config) },
+    message => void logger.warn(message),
+  )
   const connections = new Connections(config)
   const metrics = new Metrics({
     usage: () => log.usage(),
@@ -68,7 +72,12 @@ export async function startServer(
     grantOf: () => anonymous,
   })
   const reloadCertificates = watchCertificates(certificates, app, logger)
-  await listen(app, config)
+  try {
+    await listen(app, config)
+  } catch (error) {
+    await log.close()
+    throw error
+  }
 
   async function close(): Promise<void> {
     logger.info({ streams: streams.count }, 'draining')
@@ -112,6 +121,11 @@ async function registerRoutes(
   await metricsRoute(app, metrics.registry)
   await errorRoutes(app)
   await welcomeRoute(app)
+}
+
+/** The configuration was checked: each rule can be read. */
+function retentionRules({ retention, maxTopicNameBytes }: Config): RetentionRule[] {
+  return retention.map(text => parseRetentionRule(text, maxTopicNameBytes) as RetentionRule)
 }
 
 /** Puts each new certificate into service; connections that are open keep theirs. */

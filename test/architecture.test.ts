@@ -1,6 +1,7 @@
 // Holds ARCHITECTURE.md against the code: who imports whom, and the files that it names.
 
 import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 
 const root = new URL('..', import.meta.url).pathname
@@ -53,8 +54,10 @@ t.test('every file that ARCHITECTURE.md names exists', async t => {
 /** The top-level names under src that the files of a folder import, but for the vocabulary. */
 function importsOf(folder: string): string[] {
   const found = new Set<string>()
-  for (const [, text] of sources(`${folder}/**/*.ts`)) {
-    for (const [, name] of text.matchAll(/(?:from |import\()'\.\.\/([\w-]+)/g)) found.add(name!)
+  for (const [path, text] of sources(`${folder}/**/*.ts`)) {
+    for (const [, imported] of text.matchAll(/(?:from |import\()'(\.\.?\/[\w./-]+)'/g)) {
+      found.add(join(dirname(path), imported!).split('/')[0]!.replace(/\.ts$/, ''))
+    }
   }
   return [...found].filter(name => name !== folder && !VOCABULARY.includes(name)).toSorted()
 }

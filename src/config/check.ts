@@ -4,6 +4,7 @@ import { isIPv4 } from 'node:net'
 import { MillraceError } from '../errors.ts'
 import { patternFault } from '../event.ts'
 import { flagName } from './option-names.ts'
+import { parseRetentionRule } from './retention-rules.ts'
 import type { Config, GivenOptions } from './schema.ts'
 
 /** `given` is what was set, as opposed to defaulted. Errors: MILLRACE_CONFIG_INVALID. */
@@ -13,7 +14,8 @@ export function checkConfig(config: Config, given: GivenOptions): void {
     logFault(config) ??
     sizeFault(config) ??
     openHostFault(config, given) ??
-    listFault(config)
+    listFault(config) ??
+    retentionFault(config)
   if (fault !== undefined) throw new MillraceError('MILLRACE_CONFIG_INVALID', fault)
 }
 
@@ -29,8 +31,8 @@ function certificateFault({ cert, key }: Config): string | undefined {
 }
 
 function logFault({ log }: Config): string | undefined {
-  if (log === 'memory:') return undefined
-  return `--log is ${JSON.stringify(log)}, but the only log there is so far is memory:`
+  if (log === 'memory:' || /^sqlite:./.test(log)) return undefined
+  return `--log is ${JSON.stringify(log)}, but a log is sqlite:DIR, such as sqlite:data, or memory:`
 }
 
 function sizeFault(config: Config): string | undefined {
@@ -64,6 +66,16 @@ function listFault(config: Config): string | undefined {
   const odd = config.corsOrigin.find(origin => !isOrigin(origin))
   if (odd === undefined) return undefined
   return `--cors-origin has ${JSON.stringify(odd)}, but an origin is a scheme, a host and perhaps a port: https://app.example.org`
+}
+
+function retentionFault({ retention, maxTopicNameBytes, maxBodyBytes }: Config): string | undefined {
+  for (const text of retention) {
+    const rule = parseRetentionRule(text, maxTopicNameBytes)
+    if (typeof rule === 'string') return `--retention ${JSON.stringify(text)} ${rule}`
+    if (rule.maxBytes !== undefined && rule.maxBytes < maxBodyBytes)
+      return `--retention ${JSON.stringify(text)} keeps fewer bytes than --max-body-bytes (${maxBodyBytes}): the log must hold the largest event`
+  }
+  return undefined
 }
 
 // Browsers send the origin in exactly this spelling; any other would never match.

@@ -10,6 +10,7 @@ import { accepts, environmentName, flagName } from './option-names.ts'
 import {
   configSchema,
   DEFAULTS,
+  MEMORY_LOG_BYTES,
   OPTION_NAMES,
   OPTIONS,
   type Config,
@@ -39,9 +40,14 @@ export function loadConfig(sources: ConfigSources = {}): Config {
     ...fromEnvironment(env),
     ...fromFlags(flags),
   }
-  const config = { ...DEFAULTS, ...anonymousDefaults(given), ...given } as Config
+  const config = { ...DEFAULTS, ...anonymousDefaults(given), ...logDefaults(given), ...given } as Config
   checkConfig(config, given)
   return frozen(config)
+}
+
+// Memory is scarcer than disk.
+function logDefaults({ log }: GivenOptions): GivenOptions {
+  return log === 'memory:' ? { logMaxBytes: MEMORY_LOG_BYTES } : {}
 }
 
 function present(value: unknown): string | undefined {

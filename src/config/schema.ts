@@ -8,6 +8,9 @@ const MAX_TIMER_MS = 2_147_483_647
 // Fastify ends an HTTP/2 session that was silent for 72 s, so whatever keeps it alive comes more often.
 const MAX_KEEPALIVE_MS = 71_999
 
+export const DISK_LOG_BYTES = 8_589_934_592
+export const MEMORY_LOG_BYTES = 268_435_456
+
 export const configSchema = Type.Object(
   {
     port: Type.Integer({
@@ -77,15 +80,26 @@ export const configSchema = Type.Object(
     log: Type.String({
       group: 'Event log',
       placeholder: 'url',
-      default: 'memory:',
-      description: 'Where events are kept. `memory:` keeps them until the process ends.',
+      default: 'sqlite:data',
+      description:
+        'Where events are kept: `sqlite:DIR` on disk, in a directory of its own, or `memory:` until the process ends.',
+    }),
+    logCacheBytes: Type.Integer({
+      group: 'Event log',
+      default: 67_108_864,
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'What a log on disk keeps of its newest events in memory too: short resumes do not read the disk.',
     }),
     logMaxBytes: Type.Integer({
       group: 'Event log',
-      default: 268_435_456,
+      default: DISK_LOG_BYTES,
+      defaultNote: `${DISK_LOG_BYTES} on disk, ${MEMORY_LOG_BYTES} in memory`,
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,
-      description: 'What the log keeps in all. Beyond it, the topics that were idle longest go first.',
+      description:
+        'What the log keeps in all. Beyond it, the oldest events go first on disk, the topics that were idle longest in memory.',
     }),
     logMaxTopicBytes: Type.Integer({
       group: 'Event log',
@@ -107,6 +121,13 @@ export const configSchema = Type.Object(
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,
       description: 'How long the log keeps an event.',
+    }),
+    retention: Type.Array(Type.String(), {
+      group: 'Event log',
+      placeholder: 'rule',
+      defaultNote: 'none',
+      description:
+        'Other limits for topics that match a pattern, such as `logs/** events=1000 bytes=2000000 ageMs=3600000`. The first rule that matches holds.',
     }),
     maxStateBytes: Type.Integer({
       group: 'Event log',
@@ -302,6 +323,7 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[]
 export const DEFAULTS: Config = Object.freeze({
   ...(Object.fromEntries(OPTION_NAMES.map(name => [name, OPTIONS[name].default])) as unknown as Config),
   corsOrigin: Object.freeze([]),
+  retention: Object.freeze([]),
   anonymousPublish: Object.freeze(['**']),
   anonymousReceive: Object.freeze(['**']),
 })

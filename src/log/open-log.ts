@@ -2,26 +2,45 @@
 
 import type { EventLog } from './event-log.ts'
 import { MemoryLog } from './memory.ts'
+import type { RetentionRule } from './retention.ts'
 
 export interface LogConfig {
+  /** `memory:` or `sqlite:DIR`. */
+  readonly log: string
+  readonly logCacheBytes: number
   readonly logMaxBytes: number
   readonly logMaxTopicBytes: number
   readonly logMaxTopicEvents: number
   readonly logMaxAgeMs: number
+  readonly retention: readonly RetentionRule[]
   readonly maxStateBytes: number
   readonly maxIdempotencyKeys: number
   readonly idempotencyKeyAgeMs: number
 }
 
-/** The configuration was checked: the one log that there is so far is `memory:`. */
-export function openLog(config: LogConfig): EventLog {
-  return new MemoryLog({
+/**
+ * `warn` is told what an operator should know of a log that could be opened.
+ * Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE.
+ */
+export async function openLog(config: LogConfig, warn: (message: string) => void): Promise<EventLog> {
+  const options = {
     maxBytes: config.logMaxBytes,
     maxTopicBytes: config.logMaxTopicBytes,
     maxTopicEvents: config.logMaxTopicEvents,
     maxAgeMs: config.logMaxAgeMs,
+    retention: config.retention,
     maxStateBytes: config.maxStateBytes,
     maxIdempotencyKeys: config.maxIdempotencyKeys,
     idempotencyKeyAgeMs: config.idempotencyKeyAgeMs,
-  })
+  }
+  if (config.log === 'memory:') return new MemoryLog(options)
+  const { SqliteLog } = await import('./sqlite.ts')
+  const directory = config.log.slice('sqlite:'.length)
+  const log = await SqliteLog.open({ ...options, directory, cacheBytes: config.logCacheBytes })
+  if (log.regression !== undefined) {
+    warn(
+      `the log in ${directory} lost events that were stored (${log.regression}): it goes on under a new epoch`,
+    )
+  }
+  return log
 }

@@ -163,21 +163,26 @@ t.test('what is published is received, once and in order, through a real hub', a
   )
 })
 
-t.test('a publisher and a subscriber go through a restart of the hub', async t => {
-  const { cli, url, cwd, port } = await serve(t, '--retry-ms', '50', '--drain-ms', '100')
-  const env = { MILLRACE_URL: url }
-  const publisher = new Cli(t, ['publish', 'a'], { cwd, env })
-  publisher.child.stdin!.write('before\n')
-  const args = ['subscribe', 'a', '--after', 'earliest', '--count', '2', '--fail-on-gap']
-  const subscriber = new Cli(t, args, { cwd, env })
-  await subscriber.says('before')
-  cli.child.kill('SIGTERM')
-  await cli.ended
-  publisher.child.stdin!.end('after\n')
-  await publisher.says('trying again', 'stderr')
-  const again = new Cli(t, ['serve', '--port', port, '--log-format', 'json'], { cwd })
-  await again.says('publish', 'stderr')
-  t.match(await publisher.ended, { code: 0, stderr: '2 events published' })
-  // The memory log began anew, and the subscriber is told so.
-  t.match(await subscriber.ended, { code: 3, stdout: 'before\nafter\n', stderr: 'begun anew' })
-})
+for (const [log, end] of [
+  ['sqlite:data', { code: 0, stdout: 'before\nafter\n' }],
+  // It begins anew, and the subscriber is told so.
+  ['memory:', { code: 3, stdout: 'before\nafter\n', stderr: 'begun anew' }],
+] as const) {
+  t.test(`a publisher and a subscriber go through a restart of the hub, its log ${log}`, async t => {
+    const { cli, url, cwd, port } = await serve(t, '--log', log, '--retry-ms', '50', '--drain-ms', '100')
+    const env = { MILLRACE_URL: url }
+    const publisher = new Cli(t, ['publish', 'a'], { cwd, env })
+    publisher.child.stdin!.write('before\n')
+    const args = ['subscribe', 'a', '--after', 'earliest', '--count', '2', '--fail-on-gap']
+    const subscriber = new Cli(t, args, { cwd, env })
+    await subscriber.says('before')
+    cli.child.kill('SIGTERM')
+    await cli.ended
+    publisher.child.stdin!.end('after\n')
+    await publisher.says('trying again', 'stderr')
+    const again = new Cli(t, ['serve', '--port', port, '--log', log, '--log-format', 'json'], { cwd })
+    await again.says('publish', 'stderr')
+    t.match(await publisher.ended, { code: 0, stderr: '2 events published' })
+    t.match(await subscriber.ended, end)
+  })
+}

@@ -61,7 +61,7 @@ const step = fc.oneof(
   },
 )
 
-export async function eventLogModelContract(t: Test, open: OpenLog): Promise<void> {
+export async function eventLogModelContract(t: Test, open: OpenLog, numRuns: number): Promise<void> {
   const options = fc.record({ maxTopicEvents: fc.integer({ min: 1, max: 12 }) })
   const property = fc.asyncProperty(options, fc.array(step, { maxLength: 60 }), async (limits, steps) => {
     const log = await open(limits)
@@ -78,7 +78,7 @@ export async function eventLogModelContract(t: Test, open: OpenLog): Promise<voi
       await history.checkStates(selectorOf(names))
     await log.close()
   })
-  await holds(t, property, { numRuns: 200 })
+  await holds(t, property, { numRuns })
 }
 
 /** Everything that was ever appended. */

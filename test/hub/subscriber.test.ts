@@ -1,10 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { DEFAULTS } from '../../src/config/schema.ts'
 import type { FrameEncoder, Gap, Sink } from '../../src/hub/frames.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
-import { openLog } from '../../src/log/open-log.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
 
 /** Notes what it is given, and is full after each chunk until it is drained. */
@@ -30,8 +28,15 @@ const encoder: FrameEncoder = {
 }
 
 t.test('a loss that hides behind one that was accepted at the start is announced', async t => {
-  const log = openLog({ ...DEFAULTS, logMaxTopicEvents: 2000 })
-  t.ok(log instanceof MemoryLog)
+  const log = new MemoryLog({
+    maxBytes: 1e9,
+    maxTopicBytes: 1e9,
+    maxTopicEvents: 2000,
+    maxAgeMs: 1e9,
+    maxStateBytes: 1e9,
+    maxIdempotencyKeys: 1,
+    idempotencyKeyAgeMs: 1e9,
+  })
   t.teardown(() => log.close())
   const hub = new Hub(log)
   t.teardown(() => hub.close())

@@ -18,7 +18,7 @@ export interface HubProcess {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** Starts `millrace serve` on a free port; SIGKILLed when the test ends. */
+/** Starts `millrace serve` on a free port, its log in memory unless told otherwise; SIGKILLed when the test ends. */
 export async function startHubProcess(t: Test, flags: readonly string[] = []): Promise<HubProcess> {
   const certsDir = mkdtempSync(join(tmpdir(), 'millrace-certs-'))
   const port = await freePort()
@@ -27,6 +27,7 @@ export async function startHubProcess(t: Test, flags: readonly string[] = []): P
     `--port=${port}`,
     `--certs-dir=${certsDir}`,
     '--log-format=json',
+    '--log=memory:',
     ...flags,
   ])
   // The banner comes on stderr once the hub listens.

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Agent, fetch, type RequestInit, type Response } from 'undici'
 import pino from 'pino'
-import { DEFAULTS, type Config } from '../../src/config/schema.ts'
+import { DEFAULTS, MEMORY_LOG_BYTES, type Config } from '../../src/config/schema.ts'
 import { startServer, type RunningServer } from '../../src/server.ts'
 
 export interface TestHub {
@@ -26,8 +26,19 @@ export interface TestHub {
 const certsDir = mkdtempSync(join(tmpdir(), 'millrace-test-'))
 process.once('exit', () => rmSync(certsDir, { recursive: true, force: true }))
 
+const IN_MEMORY = { log: 'memory:', logMaxBytes: MEMORY_LOG_BYTES }
+
+/** Its log is in memory unless told otherwise. */
 export async function startHub(t: Test, options: Partial<Config> = {}): Promise<TestHub> {
-  const config: Config = { ...DEFAULTS, port: 0, certsDir, drainMs: 200, logLevel: 'silent', ...options }
+  const config: Config = {
+    ...DEFAULTS,
+    ...IN_MEMORY,
+    port: 0,
+    certsDir,
+    drainMs: 200,
+    logLevel: 'silent',
+    ...options,
+  }
   const server = await startServer(config, pino({ level: config.logLevel }))
   const caFile = join(certsDir, 'ca.pem')
   const ca = config.tls ? readFileSync(caFile, 'utf8') : ''

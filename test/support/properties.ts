@@ -15,7 +15,12 @@ export async function holds<Values extends [unknown, ...unknown[]]>(
   parameters: Parameters<Values> = {},
 ): Promise<void> {
   const { numRuns = 100, ...others } = parameters
-  const details = await fc.check(property, { seed, numRuns: Math.ceil(numRuns * scale), ...others })
+  const details = await fc.check(property, {
+    seed,
+    endOnFailure: process.env.TEST_NO_SHRINK !== undefined,
+    numRuns: Math.ceil(numRuns * scale),
+    ...others,
+  })
   const title = `holds for ${details.numRuns} cases of seed ${seed}`
   if (!details.failed) return void t.pass(title)
   const { counterexample, errorInstance: error } = details

@@ -1,0 +1,38 @@
+// Reads the rules of `--retention`: which topics are kept for longer or shorter than the others.
+
+import { patternFault } from '../event.ts'
+
+/** Limits of topics that match; the first rule that matches a topic holds. */
+export interface RetentionRule {
+  readonly pattern: string
+  readonly maxEvents?: number
+  /** In bytes, as the log counts them. */
+  readonly maxBytes?: number
+  /** In milliseconds. */
+  readonly maxAgeMs?: number
+}
+
+const LIMITS = new Map([
+  ['events', 'maxEvents'],
+  ['bytes', 'maxBytes'],
+  ['ageMs', 'maxAgeMs'],
+])
+
+/** Reads a rule such as `logs/** events=1000 ageMs=3600000`. A text says what is wrong with it. */
+export function parseRetentionRule(text: string, maxPatternBytes: number): RetentionRule | string {
+  const words = text.trim().split(' ')
+  const limits: Record<string, number> = {}
+  // From the end, for a topic name may hold spaces.
+  for (let limit; (limit = /^(\w+)=(.*)$/.exec(words.at(-1)!)) !== null; words.pop()) {
+    const [, name, value] = limit as unknown as [string, string, string]
+    const option = LIMITS.get(name)
+    if (option === undefined) return `has '${name}=', but a limit is one of ${[...LIMITS.keys()].join(', ')}`
+    if (!/^[1-9]\d{0,14}$/.test(value)) return `has '${name}=${value}', but a limit is a whole number from 1`
+    limits[option] = Number(value)
+  }
+  const pattern = words.join(' ')
+  const fault = patternFault(pattern, maxPatternBytes)
+  if (fault !== undefined) return `has the pattern ${JSON.stringify(pattern)}, which ${fault}`
+  if (Object.keys(limits).length === 0) return 'names no limit, such as events=1000'
+  return { pattern, ...limits }
+}

@@ -1,0 +1,345 @@
+// The log on disk (`--log sqlite:DIR`): one SQLite file, written by one thread and read by another. Here, on the event loop,
+// appends are gathered into batches, and a window in memory of what came last serves whoever is not far behind.
+
+import { MillraceError } from '../errors.ts'
+import type { NewEvent, Position, StoredEvent, Topic } from '../event.ts'
+import type { Selector } from '../topic-pattern.ts'
+import type { AppendKey } from './append-key.ts'
+import { entryOf, type Entry } from './entry.ts'
+import type {
+  Appended,
+  EventLog,
+  LogUsage,
+  ReadLimit,
+  ReadPage,
+  TailListener,
+  TopicSummary,
+} from './event-log.ts'
+import { Histories } from './histories.ts'
+import type { RetentionRule } from './retention.ts'
+import {
+  FIELDS_PER_ROW,
+  IS_JSON,
+  IS_STATE,
+  type AppendOutcome,
+  type BatchResult,
+  type Kept,
+  type Opened,
+  type RowPage,
+} from './sqlite/messages.ts'
+import type { ReaderMethods } from './sqlite/reader-thread.ts'
+import { errorOf, Thread } from './sqlite/thread.ts'
+import type { WriterMethods } from './sqlite/writer-thread.ts'
+
+export interface SqliteLogOptions {
+  /** Where the file is, or is made. One process at a time. */
+  readonly directory: string
+  /** What of the newest events is kept in memory too, in bytes. */
+  readonly cacheBytes: number
+  /** What all topics' histories may take together, in bytes; beyond it the oldest events go. */
+  readonly maxBytes: number
+  /** What one topic's history may take, in bytes; beyond it its oldest events go. */
+  readonly maxTopicBytes: number
+  /** How many events of one topic are kept. */
+  readonly maxTopicEvents: number
+  /** How long an event is kept, in milliseconds. */
+  readonly maxAgeMs: number
+  /** Other limits for topics that match a pattern. Default: none. */
+  readonly retention?: readonly RetentionRule[]
+  /** What all topics' states may take together, in bytes; beyond it a new state is refused. */
+  readonly maxStateBytes: number
+  /** How many idempotency keys are remembered; beyond it the least recently used go. */
+  readonly maxIdempotencyKeys: number
+  /** How long an idempotency key is remembered, in milliseconds. */
+  readonly idempotencyKeyAgeMs: number
+  /** Of how many topics without any event it is known apart what they lost. Default: 200,000. */
+  readonly maxLossTopics?: number
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+interface PendingAppend {
+  readonly events: readonly NewEvent[]
+  readonly key: AppendKey | undefined
+  readonly characters: number
+  resolve(appended: Appended): void
+  reject(error: unknown): void
+}
+
+// While one batch is committed the next is prepared; what comes then is for the one after.
+const MAX_BATCHES_UNDER_WAY = 2
+
+const MAX_BATCH_EVENTS = 2000
+const MAX_BATCH_CHARACTERS = 4 * 1024 * 1024
+
+// One busy topic leaves the rest of the window to others.
+const TOPIC_SHARE = 1 / 2
+
+// What of the window was dropped is known apart for so many topics: of others, more is read from disk than need be.
+const WINDOW_LOSS_TOPICS = 1024
+
+const MAX_LOSS_TOPICS = 200_000
+const MAX_TICK_MS = 10_000
+
+export class SqliteLog implements EventLog {
+  readonly epoch: string
+  /** The file lacked events whose ids had been given out, so it got a new epoch; this says why. */
+  readonly regression: string | undefined
+  readonly #now: () => number
+  readonly #writer: Thread<WriterMethods>
+  readonly #reader: Thread<ReaderMethods>
+  readonly #window: Histories
+  readonly #listeners = new Set<TailListener>()
+  readonly #ticks: NodeJS.Timeout
+  #queue: PendingAppend[] = []
+  #batches = 0
+  #willSend = false
+  #head: Position
+  #time: number
+  #usage: LogUsage
+  #losses = 0
+  #headWaiters: { position: Position; resolve: () => void }[] = []
+  #closed: Promise<void> | undefined
+
+  /** Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE. */
+  static async open(options: SqliteLogOptions): Promise<SqliteLog> {
+    const { directory, maxBytes, maxStateBytes, maxIdempotencyKeys, idempotencyKeyAgeMs } = options
+    const { maxTopicEvents: maxEvents, maxTopicBytes, maxAgeMs } = options
+    const writer = new Thread<WriterMethods>('writer-thread')
+    const reader = new Thread<ReaderMethods>('reader-thread')
+    try {
+      const opened = await writer.call('open', {
+        directory,
+        maxBytes,
+        limits: { maxEvents, maxBytes: maxTopicBytes, maxAgeMs },
+        retention: options.retention ?? [],
+        maxStateBytes,
+        maxIdempotencyKeys,
+        idempotencyKeyAgeMs,
+        maxLossTopics: options.maxLossTopics ?? MAX_LOSS_TOPICS,
+        now: (options.now ?? Date.now)(),
+      })
+      await reader.call('open', directory)
+      return new SqliteLog(options, opened, writer, reader)
+    } catch (error) {
+      await writer.call('close')
+      await Promise.all([writer.close(), reader.close()])
+      throw error
+    }
+  }
+
+  private constructor(
+    { cacheBytes, maxAgeMs, retention = [], now = Date.now }: SqliteLogOptions,
+    { epoch, head, time, usage, regression }: Opened,
+    writer: Thread<WriterMethods>,
+    reader: Thread<ReaderMethods>,
+  ) {
+    this.epoch = epoch
+    this.regression = regression
+    this.#now = now
+    this.#writer = writer
+    this.#reader = reader
+    this.#head = head
+    this.#time = time
+    this.#usage = usage
+    const limits = { maxEvents: Infinity, maxBytes: cacheBytes * TOPIC_SHARE, maxAgeMs: Infinity }
+    this.#window = new Histories({
+      maxBytes: cacheBytes,
+      retentionOf: () => limits,
+      maxLossTopics: WINDOW_LOSS_TOPICS,
+      missingThrough: head,
+    })
+    writer.onNews = (kept: Kept) => this.#take(kept)
+    const ages = [maxAgeMs, ...retention.map(rule => rule.maxAgeMs ?? maxAgeMs)]
+    const interval = Math.min(MAX_TICK_MS, ...ages)
+    this.#ticks = setInterval(() => void writer.call('tick', this.#now()).catch(() => {}), interval).unref()
+  }
+
+  head(): Position {
+    return this.#head
+  }
+
+  append(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
+    if (this.#closed !== undefined) return Promise.reject(closing())
+    return new Promise((resolve, reject) => {
+      let characters = 0
+      for (const event of events) characters += event.data.length
+      this.#queue.push({ events, key, characters, resolve, reject })
+      if (this.#willSend || this.#batches === MAX_BATCHES_UNDER_WAY) return
+      // What else this turn of the event loop brings goes with it.
+      this.#willSend = true
+      setImmediate(() => {
+        this.#willSend = false
+        this.#send()
+      })
+    })
+  }
+
+  async read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage> {
+    const page = this.#window.read(after, selector, limit)
+    // Nothing that matches was dropped from the window: there is no more on disk.
+    if (page.lostThrough === 0) return { ...page, losses: this.#losses }
+    return pageOf(await this.#reader.call('read', after, selector.key, plain(limit)))
+  }
+
+  async readStates(
+    after: Position,
+    selector: Selector,
+    limit: ReadLimit & { onlyGone: boolean },
+  ): Promise<ReadPage> {
+    return pageOf(
+      await this.#reader.call('readStates', after, selector.key, {
+        ...plain(limit),
+        onlyGone: limit.onlyGone,
+      }),
+    )
+  }
+
+  async lostThrough(selector: Selector): Promise<Position> {
+    return this.#reader.call('lostThrough', selector.key)
+  }
+
+  async topic(topic: Topic): Promise<TopicSummary | undefined> {
+    const summary = await this.#reader.call('topic', topic)
+    await this.#reach(newestOf(summary))
+    return summary
+  }
+
+  async topics(after: Topic, selector: Selector, limit: number): Promise<TopicSummary[]> {
+    const summaries = await this.#reader.call('topics', after, selector.key, limit)
+    await this.#reach(Math.max(0, ...summaries.map(newestOf)))
+    return summaries
+  }
+
+  tail(listener: TailListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  usage(): LogUsage {
+    return this.#usage
+  }
+
+  /** Commits what was appended, and frees the directory. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#ticks)
+    while (this.#queue.length > 0) this.#send(Infinity)
+    // Calls are answered in order: whatever is under way comes first.
+    await Promise.allSettled([this.#writer.call('close'), this.#reader.call('close')])
+    this.#listeners.clear()
+    await Promise.all([this.#writer.close(), this.#reader.close()])
+  }
+
+  // ---- appending
+
+  #send(mostBatches = MAX_BATCHES_UNDER_WAY): void {
+    while (this.#queue.length > 0 && this.#batches < mostBatches) void this.#commit(this.#takeBatch())
+  }
+
+  #takeBatch(): PendingAppend[] {
+    let [count, events, characters] = [0, 0, 0]
+    while (count < this.#queue.length && events < MAX_BATCH_EVENTS && characters < MAX_BATCH_CHARACTERS) {
+      const append = this.#queue[count++]!
+      events += append.events.length
+      characters += append.characters
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  async #commit(batch: readonly PendingAppend[]): Promise<void> {
+    this.#batches++
+    const time = (this.#time = Math.max(this.#time, this.#now()))
+    try {
+      const appends = batch.map(({ events, key }) => ({ fields: fieldsOf(events), key }))
+      this.#publish(batch, await this.#writer.call('append', { appends, time }), time)
+    } catch (error) {
+      for (const append of batch) append.reject(error)
+    } finally {
+      this.#batches--
+      this.#send()
+    }
+  }
+
+  /** The batch is on disk: hands it to whoever follows the log, then answers the publishers. */
+  #publish(batch: readonly PendingAppend[], { outcomes, head, kept }: BatchResult, time: number): void {
+    const entries: Entry[] = []
+    for (const [at, { events }] of batch.entries()) {
+      const added = addedOf(outcomes[at]!)
+      for (const event of events.slice(events.length - added)) {
+        const entry = entryOf(event, this.#head + 1 + entries.length, time)
+        entries.push(entry)
+        this.#window.add(entry)
+      }
+    }
+    this.#head = head
+    this.#take(kept)
+    if (entries.length > 0) for (const listener of this.#listeners) listener(entries)
+    for (const [at, append] of batch.entries()) {
+      const outcome = outcomes[at]!
+      if ('error' in outcome) append.reject(errorOf({ ...outcome.error, retryAfter: undefined }))
+      else append.resolve(outcome)
+    }
+    this.#headWaiters = this.#headWaiters.filter(({ position, resolve }) => {
+      if (position <= head) resolve()
+      return position > head
+    })
+  }
+
+  #take({ usage, losses, trimmed }: Kept): void {
+    this.#usage = usage
+    this.#losses = losses
+    for (const [topic, position] of trimmed) this.#window.dropThrough(topic, position)
+  }
+
+  /** What is read from disk may be ahead of the tail by a moment; nobody is told of it before the tail was. */
+  async #reach(position: Position): Promise<void> {
+    if (position <= this.#head) return
+    await new Promise<void>(resolve => this.#headWaiters.push({ position, resolve }))
+  }
+}
+
+function fieldsOf(events: readonly NewEvent[]): (string | number | null)[] {
+  const fields: (string | number | null)[] = []
+  for (const { topic, type, isJson, isState, data } of events) {
+    fields.push(topic, type ?? null, (isJson ? IS_JSON : 0) | (isState ? IS_STATE : 0), data)
+  }
+  return fields
+}
+
+function addedOf(outcome: AppendOutcome): number {
+  return 'error' in outcome ? 0 : outcome.added
+}
+
+function pageOf({ fields, position, lostThrough, losses }: RowPage): ReadPage {
+  const events: StoredEvent[] = []
+  for (let at = 0; at < fields.length; at += FIELDS_PER_ROW) {
+    const flags = fields[at + 4] as number
+    events.push({
+      topic: fields[at + 1] as string,
+      data: fields[at + 5] as string,
+      type: (fields[at + 3] as string | null) ?? undefined,
+      isJson: (flags & IS_JSON) !== 0,
+      isState: (flags & IS_STATE) !== 0,
+      position: fields[at] as number,
+      time: fields[at + 2] as number,
+    })
+  }
+  return { events, position, lostThrough, losses }
+}
+
+/** Without what else the object may hold, which need not be fit to be copied. */
+function plain({ through, maxEvents, maxBytes }: ReadLimit): ReadLimit {
+  return { through, maxEvents, maxBytes }
+}
+
+function newestOf(summary: TopicSummary | undefined): Position {
+  return Math.max(summary?.last ?? 0, summary?.state ?? 0)
+}
+
+function closing(): MillraceError {
+  return new MillraceError('MILLRACE_DRAINING', 'The log is closed.', { retryAfter: 1 })
+}

@@ -1,0 +1,81 @@
+// What the log's threads tell each other. Everything here is copied from thread to thread, so it is plain and flat.
+
+import type { Position, Topic } from '../../event.ts'
+import type { AppendKey } from '../append-key.ts'
+import type { LogUsage } from '../event-log.ts'
+import type { Retention, RetentionRule } from '../retention.ts'
+
+export interface WriterOptions {
+  readonly directory: string
+  readonly maxBytes: number
+  readonly limits: Retention
+  readonly retention: readonly RetentionRule[]
+  readonly maxStateBytes: number
+  readonly maxIdempotencyKeys: number
+  readonly idempotencyKeyAgeMs: number
+  readonly maxLossTopics: number
+  /** When it was opened, milliseconds since 1970: the clock is the main thread's. */
+  readonly now: number
+}
+
+/** What the log holds when it is opened. */
+export interface Opened {
+  readonly epoch: string
+  readonly head: Position
+  /** Of the newest event that is kept; 0 when there is none. */
+  readonly time: number
+  readonly usage: LogUsage
+  /** The file lacks events whose ids were given out: it has a new epoch, and this says why. */
+  readonly regression: string | undefined
+}
+
+/** Appends that are committed together. */
+export interface Batch {
+  readonly appends: readonly BatchedAppend[]
+  /** The time of all its events. */
+  readonly time: number
+}
+
+export interface BatchedAppend {
+  /** Of each event: topic, type or null, flags, data. */
+  readonly fields: readonly (string | number | null)[]
+  readonly key: AppendKey | undefined
+}
+
+export const FIELDS_PER_EVENT = 4
+
+export interface BatchResult {
+  /** In the order of the appends. What was added of an append is its end. */
+  readonly outcomes: readonly AppendOutcome[]
+  readonly head: Position
+  readonly kept: Kept
+}
+
+export type AppendOutcome =
+  | { readonly last: Position; readonly added: number }
+  | { readonly error: { readonly code: string; readonly message: string } }
+
+/** What there is after a step, and what went. */
+export interface Kept {
+  readonly usage: LogUsage
+  /** How many events were lost since the log was made. */
+  readonly losses: number
+  /** For each topic that lost events in this step, the newest of them. */
+  readonly trimmed: readonly (readonly [Topic, Position])[]
+}
+
+/** Flags of an event in the file. */
+export const IS_JSON = 1
+export const IS_STATE = 2
+export const IS_RESET = 4
+
+/** A page as the reader thread hands it over. */
+export interface RowPage {
+  /** Of each event: position, topic, time, type or null, flags, data. */
+  readonly fields: readonly (string | number | null)[]
+  readonly position: Position
+  readonly lostThrough: Position
+  readonly losses: number
+}
+
+export const FIELDS_PER_ROW = 6

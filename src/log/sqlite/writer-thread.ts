@@ -1,0 +1,60 @@
+// The thread that writes: whatever the disk takes its time for, the event loop that serves does not wait.
+
+import type { Batch, BatchResult, Opened, WriterOptions } from './messages.ts'
+import { answerCalls } from './thread.ts'
+import { Writer } from './writer.ts'
+
+let writer: Writer | undefined
+let now = 0
+let isResting = false
+
+const methods = {
+  open(options: WriterOptions): Opened {
+    writer = new Writer(options)
+    now = options.now
+    return writer.opened
+  },
+
+  append(batch: Batch): BatchResult {
+    const result = writer!.append(batch)
+    now = batch.time
+    restSoon()
+    return result
+  },
+
+  /** Gives the thread the time, and leave to tidy up. */
+  tick(time: number): void {
+    now = time
+    restSoon()
+  },
+
+  close(): void {
+    writer?.close()
+    writer = undefined
+  },
+}
+
+export type WriterMethods = typeof methods
+
+const tell = answerCalls(methods)
+
+// A step between two batches; an append that came meanwhile goes first.
+function restSoon(): void {
+  if (isResting) return
+  isResting = true
+  setImmediate(rest)
+}
+
+function rest(): void {
+  isResting = false
+  if (writer === undefined) return
+  try {
+    writer.checkpoint()
+    const kept = writer.rest(now)
+    if (kept === undefined) return
+    tell(kept)
+    restSoon()
+  } catch {
+    // A full disk, say. Appends tell of it, and with the next tick it is tried again.
+  }
+}

@@ -1,0 +1,306 @@
+// The one writer of the log's file: commits batches of appends, and takes out between them what need not be kept.
+
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+import { MillraceError } from '../../errors.ts'
+import { RESET, type NewEvent, type Position } from '../../event.ts'
+import { epochAfter, newEpoch } from '../epoch.ts'
+import { IdempotencyKeys } from '../idempotency-keys.ts'
+import { retentionOf, type RetentionOf } from '../retention.ts'
+import { requireStateRoom } from '../states.ts'
+import { Counters } from './counters.ts'
+import { createIfMissing, logFile, makeDirectory, metaValue, openForWriting } from './database.ts'
+import { lockDirectory } from './directory-lock.ts'
+import { eventBytes } from './event-size.ts'
+import { HeadMark, readMark } from './head-mark.ts'
+import { KeyTable } from './key-table.ts'
+import {
+  FIELDS_PER_EVENT,
+  IS_JSON,
+  IS_RESET,
+  IS_STATE,
+  type AppendOutcome,
+  type Batch,
+  type BatchedAppend,
+  type BatchResult,
+  type Kept,
+  type Opened,
+  type WriterOptions,
+} from './messages.ts'
+import { storageError } from './sqlite-error.ts'
+import { TopicTable, type TopicRow } from './topic-table.ts'
+import { expiryOf, Trimmer } from './trimmer.ts'
+
+// A batch removes up to this many rows beside what it adds, and a step between batches as many.
+const STEP_ROWS = 500
+
+// The write-ahead log goes into the file when it has grown by this much.
+const CHECKPOINT_BYTES = 16 * 1024 * 1024
+
+// The file gives space back when this much of it is unused, and a quarter of it.
+const VACUUM_PAGES = 4096
+const VACUUM_STEP_PAGES = 256
+
+export class Writer {
+  readonly opened: Opened
+  readonly #database: DatabaseSync
+  readonly #unlock: () => void
+  readonly #mark: HeadMark
+  readonly #walFile: string
+  readonly #retentionOf: RetentionOf
+  readonly #maxStateBytes: number
+  readonly #topics: TopicTable
+  readonly #counters = new Counters()
+  readonly #keyTable: KeyTable
+  readonly #keys: IdempotencyKeys
+  readonly #trimmer: Trimmer
+  readonly #insertEvent
+  readonly #setState
+  readonly #clearState
+  #epoch: string
+  #head: Position
+  #time: number
+
+  /** Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE. */
+  constructor(options: WriterOptions) {
+    const { directory } = options
+    makeDirectory(directory)
+    this.#unlock = lockDirectory(directory)
+    createIfMissing(directory, newEpoch(options.now))
+    const database = (this.#database = openForWriting(directory))
+    this.#walFile = `${logFile(directory)}-wal`
+    this.#retentionOf = retentionOf(options.retention, options.limits)
+    this.#maxStateBytes = options.maxStateBytes
+    this.#counters.load(database)
+    this.#topics = new TopicTable(database)
+    this.#keyTable = new KeyTable(database, this.#counters, {
+      maxKeys: options.maxIdempotencyKeys,
+      maxAgeMs: options.idempotencyKeyAgeMs,
+    })
+    this.#keys = new IdempotencyKeys(this.#keyTable)
+    this.#trimmer = new Trimmer(database, this.#topics, this.#counters, {
+      ...options,
+      retentionOf: this.#retentionOf,
+    })
+    this.#insertEvent = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)')
+    this.#setState = database.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?)')
+    this.#clearState = database.prepare('DELETE FROM states WHERE topic = ?')
+    this.#head = headOf(database)
+    this.#time = timeOf(database)
+    const regression = this.#regression(directory)
+    this.#epoch = String(metaValue(database, 'epoch'))
+    if (regression !== undefined) this.#renewEpoch(options.now)
+    this.#mark = new HeadMark(directory, { epoch: this.#epoch, head: this.#head })
+    this.#applyLimits(options)
+    this.opened = {
+      epoch: this.#epoch,
+      head: this.#head,
+      time: this.#time,
+      usage: this.#counters.usage(),
+      regression,
+    }
+  }
+
+  /** Stores all appends, but for those that are refused each by itself. Errors: those of `storageError`. */
+  append({ appends, time }: Batch): BatchResult {
+    this.#keyTable.now = time
+    const outcomes = this.#transaction(() => {
+      const head = this.#head
+      const each = appends.map(append => this.#outcome(append, time))
+      this.#topics.flush()
+      this.#trimmer.step(time, STEP_ROWS + 2 * (this.#head - head))
+      return each
+    })
+    this.#time = time
+    this.#mark.write({ epoch: this.#epoch, head: this.#head })
+    return { outcomes, head: this.#head, kept: this.#kept() }
+  }
+
+  /**
+   * Does a step of what can wait. Returns what there is after it, or undefined when nothing was left to do.
+   * Errors: those of `storageError`.
+   */
+  rest(now: number): Kept | undefined {
+    // What a crash undoes here is done again: no need to wait for the disk.
+    this.#database.exec('PRAGMA synchronous = NORMAL')
+    try {
+      const removed = this.#transaction(
+        () =>
+          this.#trimmer.step(now, STEP_ROWS) +
+          this.#trimmer.foldLosses(STEP_ROWS) +
+          this.#keyTable.trim(now, STEP_ROWS),
+      )
+      return removed > 0 || this.#shrink() ? this.#kept() : undefined
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
+  /** Moves the write-ahead log into the file when it has become long. */
+  checkpoint(): void {
+    if (statSync(this.#walFile).size < CHECKPOINT_BYTES) return
+    this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  }
+
+  close(): void {
+    this.#mark.close()
+    this.#database.close()
+    this.#unlock()
+  }
+
+  #outcome(append: BatchedAppend, time: number): AppendOutcome {
+    try {
+      return this.#appendOne(append, time)
+    } catch (error) {
+      // It was refused before anything was written.
+      if (error instanceof MillraceError) return { error: { code: error.code, message: error.message } }
+      throw error
+    }
+  }
+
+  #appendOne({ fields, key }: BatchedAppend, time: number): AppendOutcome {
+    const events = eventsOf(fields)
+    const fresh = key === undefined ? events : this.#keys.unseen(events, key)
+    requireStateRoom(fresh, {
+      maxBytes: this.#maxStateBytes,
+      bytes: this.#counters.stateBytes,
+      bytesOf: topic => this.#topics.find(topic)?.stateBytes ?? 0,
+      size: ({ topic, type, data }) => eventBytes(topic, type ?? null, data),
+    })
+    for (const event of fresh) this.#store(event, time)
+    const last = key === undefined || events.length === 0 ? this.#head : this.#keys.record(key, this.#head)
+    return { last, added: fresh.length }
+  }
+
+  #store(event: NewEvent, time: number): void {
+    const { topic, data } = event
+    const type = event.type ?? null
+    const isReset = type === RESET
+    const row = isReset ? this.#reset(this.#topics.of(topic)) : this.#topics.of(topic)
+    const flags = (event.isJson ? IS_JSON : 0) | (event.isState ? IS_STATE : 0) | (isReset ? IS_RESET : 0)
+    const bytes = eventBytes(topic, type, data)
+    const position = ++this.#head
+    this.#insertEvent.run(position, row.id, time, type, flags, data)
+    if (event.isState) {
+      this.#setState.run(row.id, position, time, type, flags, data)
+      this.#counters.stateBytes += bytes - row.stateBytes
+      row.state = position
+      row.stateBytes = bytes
+    }
+    row.bytes += bytes
+    row.last = position
+    row.expires ??= expiryOf(time, this.#retentionOf(topic))
+    this.#counters.bytes += bytes
+    this.#topics.change(row)
+    if (isReset) return
+    if (row.events === 0) this.#counters.topics++
+    row.events++
+    this.#counters.events++
+    this.#trimmer.watch(row)
+  }
+
+  #reset(row: TopicRow): TopicRow {
+    this.#clearState.run(row.id)
+    this.#counters.stateBytes -= row.stateBytes
+    this.#counters.bytes -= row.bytes
+    this.#counters.events -= row.events
+    if (row.events > 0) this.#counters.topics--
+    this.#trimmer.noteDeleted()
+    return this.#topics.renew(row)
+  }
+
+  #transaction<T>(work: () => T): T {
+    const [head, time] = [this.#head, this.#time]
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+      const result = work()
+      this.#topics.flush()
+      this.#database.exec('COMMIT')
+      return result
+    } catch (error) {
+      // Some failures have rolled back by themselves.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#head = head
+      this.#time = time
+      this.#topics.clear()
+      this.#trimmer.takeTrimmed()
+      this.#counters.load(this.#database)
+      throw storageError(error)
+    }
+  }
+
+  #kept(): Kept {
+    return {
+      usage: this.#counters.usage(),
+      losses: this.#counters.losses,
+      trimmed: this.#trimmer.takeTrimmed(),
+    }
+  }
+
+  /** Gives unused pages at the end of the file back, some at a time. */
+  #shrink(): boolean {
+    const [free, pages] = ['freelist_count', 'page_count'].map(name =>
+      Number(Object.values(this.#database.prepare(`PRAGMA ${name}`).get()!)[0]),
+    ) as [number, number]
+    if (free < VACUUM_PAGES || free * 4 < pages) return false
+    this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`)
+    return true
+  }
+
+  /** Why the file cannot go on under its epoch. */
+  #regression(directory: string): string | undefined {
+    const mark = readMark(directory)
+    if (mark === undefined) {
+      // A new log has none yet; nor has one that was restored without it.
+      return this.#head === 0 ? undefined : 'it was restored, or its head file is gone'
+    }
+    if (mark.head <= this.#head) return undefined
+    return `ids up to ${mark.head} were given out, and it ends at ${this.#head}`
+  }
+
+  #renewEpoch(now: number): void {
+    this.#epoch = epochAfter(this.#epoch, now)
+    this.#database.prepare("UPDATE meta SET value = ? WHERE name = 'epoch'").run(this.#epoch)
+  }
+
+  /** After a change of the limits, finds out which topics exceed the new ones. */
+  #applyLimits({ limits, retention }: WriterOptions): void {
+    const text = JSON.stringify([limits, retention])
+    if (metaValue(this.#database, 'limits') === text) return
+    this.#transaction(() => {
+      this.#trimmer.examineAll()
+      this.#database.prepare("INSERT OR REPLACE INTO meta VALUES ('limits', ?)").run(text)
+    })
+  }
+}
+
+function eventsOf(fields: BatchedAppend['fields']): NewEvent[] {
+  const events: NewEvent[] = []
+  for (let at = 0; at < fields.length; at += FIELDS_PER_EVENT) {
+    const flags = fields[at + 2] as number
+    events.push({
+      topic: fields[at] as string,
+      type: (fields[at + 1] as string | null) ?? undefined,
+      isJson: (flags & IS_JSON) !== 0,
+      isState: (flags & IS_STATE) !== 0,
+      data: fields[at + 3] as string,
+    })
+  }
+  return events
+}
+
+// A position that was given out is in the file, or lost, or before the reset that forgot it.
+function headOf(database: DatabaseSync): Position {
+  const { head } = database
+    .prepare(
+      `SELECT max(coalesce((SELECT max(position) FROM events), 0), coalesce((SELECT max(lost) FROM topics), 0),
+         coalesce((SELECT max(last) FROM topics), 0), (SELECT value FROM meta WHERE name = 'lost_any')) AS head`,
+    )
+    .get() as { head: number }
+  return head
+}
+
+function timeOf(database: DatabaseSync): number {
+  const newest = database.prepare('SELECT time FROM events ORDER BY position DESC LIMIT 1').get()
+  return Number(newest?.time ?? 0)
+}
