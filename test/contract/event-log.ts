@@ -22,7 +22,7 @@ export type OpenLog = (options: ContractOptions) => Promise<EventLog>
 /** `modelRuns`: how many cases of the model are tried, for a log that takes its time to open. */
 export function eventLogContract(name: string, open: OpenLog, modelRuns = 200): void {
   t.test(`the laws of an event log, kept by ${name}`, async t => {
-    const test = (title: string, law: (t: Test, open: OpenLog) => Promise<void>): void => {
+    const test: DefineLaw = (title, law) => {
       t.test(title, async t => {
         await law(t, async options => {
           const log = await open(options)
@@ -40,8 +40,8 @@ export function eventLogContract(name: string, open: OpenLog, modelRuns = 200): 
     resetLaws(test)
     readLaws(test)
     topicLaws(test)
-    test('whatever is appended and read, the laws hold', (t, open) =>
-      eventLogModelContract(t, open, modelRuns))
+    test('whatever is appended and read, the laws hold', (t, openLog) =>
+      eventLogModelContract(t, openLog, modelRuns))
   })
 }
 

@@ -14,6 +14,8 @@ import { TopicFinder, type FoundTopic } from './topic-finder.ts'
 // A read looks at no more rows than this before it lets others have their turn.
 const MAX_SCAN = 8192
 
+const SCAN_ROWS = 1024
+
 // Of each topic so many positions are looked up at least when several are merged.
 const MIN_CHUNK = 32
 
@@ -22,47 +24,71 @@ interface Page {
   position: Position
 }
 
-type Row = [time: number, type: string | null, flags: number, data: string, textBytes: number]
+type Row = [
+  position: Position,
+  time: number,
+  type: string | null,
+  flags: number,
+  textBytes: number,
+  data: string | null,
+]
 
-const TEXT_BYTES = 'octet_length(data) + coalesce(octet_length(type), 0)'
+// Rows are fetched so many at a time: each call of a statement costs more than a row.
+const FETCH_ROWS = 256
+
+// Larger data is fetched by itself: most of a chunk may not fit the page any more.
+const SMALL_DATA_BYTES = 16 * 1024
+
+type Statement = ReturnType<DatabaseSync['prepare']>
 
 export class Reader {
   readonly #database: DatabaseSync
   readonly #finder: TopicFinder
   readonly #positionsOf
-  readonly #event
   readonly #scan
   readonly #scanStates
   readonly #isKept
-  readonly #state
+  readonly #events
+  readonly #states
 
   constructor(directory: string) {
     const database = (this.#database = openForReading(directory))
     this.#finder = new TopicFinder(database)
-    const prepare = (sql: string): ReturnType<DatabaseSync['prepare']> => {
+    const prepare = (sql: string): Statement => {
       const statement = database.prepare(sql)
       statement.setReturnArrays(true)
       return statement
     }
+    const rowsOf = (table: string): Rows => ({
+      several: prepare(
+        `SELECT kept.position, kept.time, kept.type, kept.flags,
+           octet_length(kept.data) + coalesce(octet_length(kept.type), 0),
+           CASE WHEN octet_length(kept.data) <= ${SMALL_DATA_BYTES} THEN kept.data END
+         FROM json_each(?) AS wanted CROSS JOIN ${table} AS kept ON kept.position = wanted.value`,
+      ),
+      data: prepare(`SELECT data FROM ${table} WHERE position = ?`),
+    })
     this.#positionsOf = prepare(
       'SELECT position FROM events WHERE topic = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?',
     )
-    this.#event = prepare(`SELECT time, type, flags, data, ${TEXT_BYTES} FROM events WHERE position = ?`)
-    this.#scan = prepare(
-      'SELECT position, topic FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?',
-    )
-    this.#scanStates = prepare(
-      'SELECT position, topic FROM states WHERE position > ? AND position <= ? ORDER BY position LIMIT ?',
-    )
+    // A topic that was deleted has no name.
+    const scanOf = (table: string): Statement =>
+      prepare(
+        `SELECT position, name FROM ${table} CROSS JOIN topics ON id = topic
+         WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
+      )
+    this.#scan = scanOf('events')
+    this.#scanStates = scanOf('states')
     this.#isKept = prepare('SELECT 1 FROM events WHERE position = ?')
-    this.#state = prepare(`SELECT time, type, flags, data, ${TEXT_BYTES} FROM states WHERE position = ?`)
+    this.#events = rowsOf('events')
+    this.#states = rowsOf('states')
   }
 
   read(after: Position, key: string, limit: ReadLimit): RowPage {
     return this.#snapshot(() => {
       const selector = selectorOfKey(key)
       const lostThrough = this.#finder.lostThrough(selector)
-      const page = limit.through <= after ? emptyPage(after) : this.#events(after, selector, limit)
+      const page = limit.through <= after ? emptyPage(after) : this.#eventsOf(after, selector, limit)
       return {
         ...page,
         lostThrough: lostThrough > after ? lostThrough : 0,
@@ -83,7 +109,7 @@ export class Reader {
           position <= limit.through &&
           !(limit.onlyGone && this.#isKept.get(position) !== undefined),
       )
-      const page = this.#fetch(this.#state, wanted, limit, places.through ?? Math.max(after, limit.through))
+      const page = this.#fetch(this.#states, wanted, limit, places.through ?? Math.max(after, limit.through))
       return { ...page, lostThrough: 0, losses: Number(metaValue(this.#database, 'losses')) }
     })
   }
@@ -104,13 +130,13 @@ export class Reader {
     this.#database.close()
   }
 
-  #events(after: Position, selector: Selector, limit: ReadLimit): Page {
+  #eventsOf(after: Position, selector: Selector, limit: ReadLimit): Page {
     const topics = this.#finder.candidates(after, selector, limit.maxEvents)
     const { positions, through } =
       topics === undefined
         ? this.#scanned(this.#scan, after, selector, limit)
         : this.#merged(after, topics, limit)
-    return this.#fetch(this.#event, positions, limit, through ?? limit.through)
+    return this.#fetch(this.#events, positions, limit, through ?? limit.through)
   }
 
   /** The next events of these topics, in order: from the index alone, up to where all of them are known. */
@@ -128,43 +154,45 @@ export class Reader {
   }
 
   /** Those that match among everything that happened. */
-  #scanned(
-    scan: ReturnType<DatabaseSync['prepare']>,
-    after: Position,
-    selector: Selector,
-    { through, maxEvents }: ReadLimit,
-  ): Places {
-    const names = new Map<number, Topic | undefined>()
+  #scanned(scan: Statement, after: Position, selector: Selector, { through, maxEvents }: ReadLimit): Places {
     const positions: [Position, Topic][] = []
-    let looked = 0
-    for (const row of scan.iterate(after, through, MAX_SCAN)) {
-      const [position, topic] = row as unknown as [Position, number]
-      if (!names.has(topic)) names.set(topic, this.#finder.matching(topic, selector))
-      const name = names.get(topic)
-      if (name !== undefined) positions.push([position, name])
-      looked++
-      if (looked === MAX_SCAN || positions.length === maxEvents) return { positions, through: position }
+    let last = after
+    for (let looked = 0; looked < MAX_SCAN; looked += SCAN_ROWS) {
+      const rows = scan.all(last, through, SCAN_ROWS) as unknown as [Position, Topic | null][]
+      for (const [position, name] of rows) {
+        last = position
+        if (name === null || !selector.matches(name)) continue
+        positions.push([position, name])
+        if (positions.length === maxEvents) return { positions, through: last }
+      }
+      if (rows.length < SCAN_ROWS) return { positions, through: undefined }
     }
-    return { positions, through: undefined }
+    return { positions, through: last }
   }
 
   /** Builds a page from rows at these places; it ends early when it is full. */
-  #fetch(
-    row: ReturnType<DatabaseSync['prepare']>,
-    positions: Places['positions'],
-    limit: ReadLimit,
-    through: Position,
-  ): Page {
+  #fetch(rows: Rows, places: Places['positions'], limit: ReadLimit, through: Position): Page {
     const fields: Page['fields'] = []
     let bytes = 0
-    for (const [position, name] of positions) {
-      const [time, type, flags, data, textBytes] = row.get(position) as unknown as Row
-      fields.push(position, name, time, type, flags, data)
-      bytes += rowBytes(name.length, textBytes)
-      if (fields.length === limit.maxEvents * FIELDS_PER_ROW || bytes >= limit.maxBytes)
-        return { fields, position }
+    for (let at = 0; at < places.length; at += FETCH_ROWS) {
+      const chunk = places.slice(at, at + FETCH_ROWS)
+      const wanted = JSON.stringify(chunk.map(([position]) => position))
+      const found = rows.several.all(wanted) as unknown as Row[]
+      for (const [index, [position, time, type, flags, textBytes, data]] of found.entries()) {
+        const name = chunk[index]![1]
+        fields.push(position, name, time, type, flags, data ?? this.#largeData(rows, position))
+        bytes += rowBytes(name.length, textBytes)
+        if (fields.length === limit.maxEvents * FIELDS_PER_ROW || bytes >= limit.maxBytes) {
+          return { fields, position }
+        }
+      }
     }
     return { fields, position: through }
+  }
+
+  #largeData(rows: Rows, position: Position): string {
+    const [data] = rows.data.get(position) as unknown as [string]
+    return data
   }
 
   #snapshot<T>(read: () => T): T {
@@ -177,6 +205,12 @@ export class Reader {
       if (this.#database.isTransaction) this.#database.exec('COMMIT')
     }
   }
+}
+
+/** How rows of a table are fetched. */
+interface Rows {
+  readonly several: Statement
+  readonly data: Statement
 }
 
 interface Places {

@@ -1,6 +1,7 @@
 // Finds topics in the log's file: those that a selector names, those that its patterns match, and what they lost.
 
 import type { DatabaseSync } from 'node:sqlite'
+import { LRUCache } from 'lru-cache'
 import type { Position, Topic } from '../../event.ts'
 import type { Selector, TopicPattern } from '../../topic-pattern.ts'
 import type { TopicSummary } from '../event-log.ts'
@@ -23,9 +24,10 @@ const COLUMNS = 'id, name, events, last, state'
 
 export class TopicFinder {
   readonly #database: DatabaseSync
+  /** Selectors whose topics were many: looking for them again for each page costs more than the page. */
+  readonly #scanned = new LRUCache<string, true>({ max: 1000, ttl: 10_000 })
   readonly #byName
   readonly #inRange
-  readonly #nameOf
   readonly #lostOf
   readonly #lostAfter
   readonly #named
@@ -40,7 +42,6 @@ export class TopicFinder {
     this.#inRange = database.prepare(
       `SELECT ${COLUMNS} FROM topics WHERE name >= ? AND name < ? ORDER BY name LIMIT ?`,
     )
-    this.#nameOf = database.prepare('SELECT name FROM topics WHERE id = ?')
     this.#lostOf = database.prepare('SELECT lost FROM topics WHERE name = ?')
     this.#lostAfter = database.prepare(
       'SELECT name, lost FROM topics WHERE lost > 0 AND lost > ? AND name IS NOT NULL ORDER BY lost DESC',
@@ -72,22 +73,11 @@ export class TopicFinder {
    * that happened and leave out what does not match.
    */
   candidates(after: Position, selector: Selector, pageEvents: number): FoundTopic[] | undefined {
-    const named = this.byName(selector) ?? this.#matched(selector)
-    const topics = named?.filter(({ last }) => last > after)
-    if (topics === undefined || topics.length < 2) return topics
-    const { total } = this.#totalEvents.get() as { total: number }
-    const matching = topics.reduce((sum, { events }) => sum + events, 1)
-    // To fill a page, a scan looks at so many rows that do not match; a merge looks into each topic.
-    const rowsScanned = (pageEvents * total) / matching
-    const rowsMerged = topics.length * 32 + pageEvents * 2
-    return rowsScanned < rowsMerged ? undefined : topics
-  }
-
-  /** The topic's name if the selector wants it. */
-  matching(id: number, selector: Selector): Topic | undefined {
-    // Null: it was deleted.
-    const { name } = this.#nameOf.get(id) as { name: Topic | null }
-    return name !== null && selector.matches(name) ? name : undefined
+    // A scan is right however things have changed since; a list of topics would not be.
+    if (this.#scanned.get(selector.key) === true) return undefined
+    const topics = this.#mergeable(after, selector, pageEvents)
+    if (topics === undefined) this.#scanned.set(selector.key, true)
+    return topics
   }
 
   lostThrough(selector: Selector): Position {
@@ -109,6 +99,18 @@ export class TopicFinder {
     const [from, to] = nameRange([...selector.topics, ...selector.patterns])
     const start = after === '' || compareNames(after, from) < 0 ? from : follower(after)
     return this.#summaries([start, to], name => selector.matches(name), limit)
+  }
+
+  #mergeable(after: Position, selector: Selector, pageEvents: number): FoundTopic[] | undefined {
+    const named = this.byName(selector) ?? this.#matched(selector)
+    const topics = named?.filter(({ last }) => last > after)
+    if (topics === undefined || topics.length < 2) return topics
+    const { total } = this.#totalEvents.get() as { total: number }
+    const matching = topics.reduce((sum, { events }) => sum + events, 1)
+    // To fill a page, a scan looks at so many rows that do not match; a merge looks into each topic.
+    const rowsScanned = (pageEvents * total) / matching
+    const rowsMerged = topics.length * 32 + pageEvents * 2
+    return rowsScanned < rowsMerged ? undefined : topics
   }
 
   #summaries(range: NameRange, isWanted: (name: Topic) => boolean, limit: number): TopicSummary[] {

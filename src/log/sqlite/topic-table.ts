@@ -27,10 +27,12 @@ const COLUMNS = 'id, name, events, bytes, last, lost, expires, state, state_byte
 export class TopicTable {
   readonly #byName = new Map<Topic, TopicRow>()
   readonly #byId = new Map<number, TopicRow>()
-  readonly #changed = new Set<TopicRow>()
+  /** True: more than its counts. */
+  readonly #changed = new Map<TopicRow, boolean>()
   readonly #selectByName
   readonly #selectById
   readonly #insert
+  readonly #updateCounts
   readonly #update
   readonly #bury
   readonly #delete
@@ -41,6 +43,8 @@ export class TopicTable {
     this.#insert = database.prepare(
       'INSERT INTO topics (name, events, bytes, last, lost, state_bytes) VALUES (?, 0, 0, 0, ?, 0)',
     )
+    // Touches no index.
+    this.#updateCounts = database.prepare('UPDATE topics SET events = ?, bytes = ?, last = ? WHERE id = ?')
     this.#update = database.prepare(
       'UPDATE topics SET events = ?, bytes = ?, last = ?, lost = ?, expires = ?, state = ?, state_bytes = ? WHERE id = ?',
     )
@@ -63,9 +67,14 @@ export class TopicTable {
     return this.#byId.get(id) ?? this.#remember(this.#selectById.get(id))
   }
 
-  /** To be called after each change of a row. */
+  /** To be called after each change of a row's events, bytes or last position. */
+  changeCounts(row: TopicRow): void {
+    if (!this.#changed.has(row)) this.#changed.set(row, false)
+  }
+
+  /** To be called after any other change of a row. */
   change(row: TopicRow): void {
-    this.#changed.add(row)
+    this.#changed.set(row, true)
   }
 
   /** Leaves the old row, with all events that it has, to be removed later; returns the topic's new one. */
@@ -83,8 +92,10 @@ export class TopicTable {
 
   /** Writes what was changed. */
   flush(): void {
-    for (const { events, bytes, last, lost, expires, state, stateBytes, id } of this.#changed) {
-      this.#update.run(events, bytes, last, lost, expires, state, stateBytes, id)
+    for (const [row, isMore] of this.#changed) {
+      const { events, bytes, last, lost, expires, state, stateBytes, id } = row
+      if (isMore) this.#update.run(events, bytes, last, lost, expires, state, stateBytes, id)
+      else this.#updateCounts.run(events, bytes, last, id)
     }
     this.#changed.clear()
     if (this.#byName.size > MAX_ROWS) this.clear()

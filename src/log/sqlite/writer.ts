@@ -186,12 +186,16 @@ export class Writer {
       this.#counters.stateBytes += bytes - row.stateBytes
       row.state = position
       row.stateBytes = bytes
+      this.#topics.change(row)
+    }
+    if (row.expires === null) {
+      row.expires = expiryOf(time, this.#retentionOf(topic))
+      this.#topics.change(row)
     }
     row.bytes += bytes
     row.last = position
-    row.expires ??= expiryOf(time, this.#retentionOf(topic))
     this.#counters.bytes += bytes
-    this.#topics.change(row)
+    this.#topics.changeCounts(row)
     if (isReset) return
     if (row.events === 0) this.#counters.topics++
     row.events++
