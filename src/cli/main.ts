@@ -3,6 +3,7 @@
 
 import { Command, type CommanderError } from 'commander'
 import { packageVersion } from '../version.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { exitCodeOf, explain } from './failure.ts'
 import { addPublishCommand } from './publish.ts'
 import { addServeCommand } from './serve.ts'
@@ -22,6 +23,7 @@ const program = new Command('millrace')
 addServeCommand(program)
 addPublishCommand(program)
 addSubscribeCommand(program)
+addDoctorCommand(program)
 
 try {
   await program.parseAsync()
@@ -41,6 +43,7 @@ Examples:
   $ millrace subscribe 'orders/**'              # in a second terminal
   $ millrace publish orders/42 shipped          # in a third
   $ tail -f app.log | millrace publish logs/app # a line an event
+  $ millrace doctor data                        # is the log on disk sound, and what does it hold
 
 \`millrace COMMAND --help\` tells more.`
 }

@@ -144,7 +144,8 @@ export class SqliteLog implements EventLog {
     this.#usage = usage
     const limits = { maxEvents: Infinity, maxBytes: cacheBytes * TOPIC_SHARE, maxAgeMs: Infinity }
     this.#window = new Histories({
-      maxBytes: cacheBytes,
+      // The cache knows no size of 0; in 1 byte there is no room for an event either.
+      maxBytes: Math.max(1, cacheBytes),
       retentionOf: () => limits,
       maxLossTopics: WINDOW_LOSS_TOPICS,
       missingThrough: head,

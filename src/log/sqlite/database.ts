@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MillraceError } from '../../errors.ts'
+import type { Position } from '../../event.ts'
 import { explainOpenError } from './sqlite-error.ts'
 
 /** Counts up with each layout that older versions cannot read. */
@@ -129,6 +130,20 @@ export function openForWriting(directory: string): DatabaseSync {
   })
 }
 
+/** Whether the file is one that can be opened, without opening it for good. Errors: MILLRACE_LOG_UNUSABLE. */
+export function requireSound(directory: string): void {
+  explainOpenError(directory, () => {
+    const file = logFile(directory)
+    requireWhole(file)
+    const database = new DatabaseSync(file, { readOnly: true })
+    try {
+      requireLayout(database, file)
+    } finally {
+      database.close()
+    }
+  })
+}
+
 /** Opens the file beside the writer. */
 export function openForReading(directory: string): DatabaseSync {
   return explainOpenError(directory, () => {
@@ -138,15 +153,30 @@ export function openForReading(directory: string): DatabaseSync {
   })
 }
 
+/** The newest position that was given out: it is in the file, or lost, or before the reset that forgot it. */
+export function headOf(database: DatabaseSync): Position {
+  const { head } = database
+    .prepare(
+      `SELECT max(coalesce((SELECT max(position) FROM events), 0), coalesce((SELECT max(lost) FROM topics), 0),
+         (SELECT value FROM meta WHERE name = 'lost_any')) AS head`,
+    )
+    .get() as { head: number }
+  return head
+}
+
+export function pragma(database: DatabaseSync, name: string): number {
+  return Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
+}
+
 export function metaValue(database: DatabaseSync, name: string): string | number | undefined {
   const row = database.prepare('SELECT value FROM meta WHERE name = ?').get(name)
   return row?.value as string | number | undefined
 }
 
 function requireLayout(database: DatabaseSync, file: string): void {
-  const pragma = (name: string): number => Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
-  if (pragma('application_id') !== APPLICATION_ID) throw unusable(`${file} is not a log of Millrace.`)
-  const version = pragma('user_version')
+  if (pragma(database, 'application_id') !== APPLICATION_ID)
+    throw unusable(`${file} is not a log of Millrace.`)
+  const version = pragma(database, 'user_version')
   if (version > LAYOUT_VERSION) {
     throw unusable(
       `${file} has layout ${version}, made by a newer Millrace; this one reads up to ${LAYOUT_VERSION}. Update, or choose another --log.`,

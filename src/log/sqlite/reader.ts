@@ -198,11 +198,12 @@ export class Reader {
   #snapshot<T>(read: () => T): T {
     try {
       this.#database.exec('BEGIN')
-      return read()
+      const result = read()
+      this.#database.exec('COMMIT')
+      return result
     } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw storageError(error)
-    } finally {
-      if (this.#database.isTransaction) this.#database.exec('COMMIT')
     }
   }
 }

@@ -9,7 +9,15 @@ import { IdempotencyKeys } from '../idempotency-keys.ts'
 import { retentionOf, type RetentionOf } from '../retention.ts'
 import { requireStateRoom } from '../states.ts'
 import { Counters } from './counters.ts'
-import { createIfMissing, logFile, makeDirectory, metaValue, openForWriting } from './database.ts'
+import {
+  createIfMissing,
+  headOf,
+  logFile,
+  makeDirectory,
+  metaValue,
+  openForWriting,
+  pragma,
+} from './database.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { eventBytes } from './event-size.ts'
 import { HeadMark, readMark } from './head-mark.ts'
@@ -243,9 +251,8 @@ export class Writer {
 
   /** Gives unused pages at the end of the file back, some at a time. */
   #shrink(): boolean {
-    const [free, pages] = ['freelist_count', 'page_count'].map(name =>
-      Number(Object.values(this.#database.prepare(`PRAGMA ${name}`).get()!)[0]),
-    ) as [number, number]
+    const free = pragma(this.#database, 'freelist_count')
+    const pages = pragma(this.#database, 'page_count')
     if (free < VACUUM_PAGES || free * 4 < pages) return false
     this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`)
     return true
@@ -291,17 +298,6 @@ function eventsOf(fields: BatchedAppend['fields']): NewEvent[] {
     })
   }
   return events
-}
-
-// A position that was given out is in the file, or lost, or before the reset that forgot it.
-function headOf(database: DatabaseSync): Position {
-  const { head } = database
-    .prepare(
-      `SELECT max(coalesce((SELECT max(position) FROM events), 0), coalesce((SELECT max(lost) FROM topics), 0),
-         coalesce((SELECT max(last) FROM topics), 0), (SELECT value FROM meta WHERE name = 'lost_any')) AS head`,
-    )
-    .get() as { head: number }
-  return head
 }
 
 function timeOf(database: DatabaseSync): number {
