@@ -83,6 +83,9 @@ const LAYOUT = `
 
 const CACHE_KIB = 16 * 1024
 
+// What the write-ahead log's file keeps when it begins anew: overwriting is synced sooner than growing.
+const MAX_IDLE_WAL_BYTES = 64 * 1024 * 1024
+
 export function logFile(directory: string): string {
   return join(directory, 'log.db')
 }
@@ -125,7 +128,8 @@ export function openForWriting(directory: string): DatabaseSync {
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     requireWhole(file)
     // The writer decides itself when, so that no publisher waits for it.
-    database.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${CACHE_KIB}`)
+    database.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES}`)
+    database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
     return database
   })
 }

@@ -9,6 +9,8 @@ export interface KeyLimits {
   readonly maxAgeMs: number
 }
 
+const SLACK = 1 / 64
+
 export class KeyTable implements KeyRecords {
   /** Milliseconds since 1970; set before each batch. */
   now = 0
@@ -34,6 +36,11 @@ export class KeyTable implements KeyRecords {
     this.#trim = database.prepare(
       'DELETE FROM keys WHERE id IN (SELECT id FROM keys WHERE time < ? OR ? ORDER BY id LIMIT ?)',
     )
+  }
+
+  /** So many more than are remembered that they should be trimmed. */
+  get hasExcess(): boolean {
+    return this.#counters.keys > this.#limits.maxKeys * (1 + SLACK)
   }
 
   get(value: string): KeyRecord | undefined {

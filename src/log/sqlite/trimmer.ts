@@ -32,6 +32,8 @@ const EVENT_COLUMNS =
   'position, topic, time, flags, octet_length(data) + coalesce(octet_length(type), 0) AS textBytes'
 
 export class Trimmer {
+  /** The last step ended before all was done. */
+  hasBacklog = true
   readonly #options: TrimmerOptions
   readonly #topics: TopicTable
   readonly #counters: Counters
@@ -84,6 +86,7 @@ export class Trimmer {
 
   /** Removes at most about this many rows; returns how many. The topics must have been flushed. */
   step(now: number, most: number): number {
+    const { losses } = this.#counters
     let left = most
     while (left > 0) {
       const removed =
@@ -95,7 +98,8 @@ export class Trimmer {
       left -= removed
       this.#topics.flush()
     }
-    this.#setMeta.run(this.#counters.losses, 'losses')
+    if (this.#counters.losses > losses) this.#setMeta.run(this.#counters.losses, 'losses')
+    this.hasBacklog = left <= 0
     return most - left
   }
 

@@ -18,7 +18,7 @@ const methods = {
   append(batch: Batch): BatchResult {
     const result = writer!.append(batch)
     now = batch.time
-    restSoon()
+    if (writer!.needsRest) restSoon()
     return result
   },
 
@@ -49,7 +49,6 @@ function rest(): void {
   isResting = false
   if (writer === undefined) return
   try {
-    writer.checkpoint()
     const kept = writer.rest(now)
     if (kept === undefined) return
     tell(kept)

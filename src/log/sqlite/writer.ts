@@ -1,6 +1,5 @@
 // The one writer of the log's file: commits batches of appends, and takes out between them what need not be kept.
 
-import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { MillraceError } from '../../errors.ts'
 import { RESET, type NewEvent, type Position } from '../../event.ts'
@@ -9,15 +8,7 @@ import { IdempotencyKeys } from '../idempotency-keys.ts'
 import { retentionOf, type RetentionOf } from '../retention.ts'
 import { requireStateRoom } from '../states.ts'
 import { Counters } from './counters.ts'
-import {
-  createIfMissing,
-  headOf,
-  logFile,
-  makeDirectory,
-  metaValue,
-  openForWriting,
-  pragma,
-} from './database.ts'
+import { createIfMissing, headOf, makeDirectory, metaValue, openForWriting, pragma } from './database.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { eventBytes } from './event-size.ts'
 import { HeadMark, readMark } from './head-mark.ts'
@@ -42,8 +33,8 @@ import { expiryOf, Trimmer } from './trimmer.ts'
 // A batch removes up to this many rows beside what it adds, and a step between batches as many.
 const STEP_ROWS = 500
 
-// The write-ahead log goes into the file when it has grown by this much.
-const CHECKPOINT_BYTES = 16 * 1024 * 1024
+// The write-ahead log goes into the file when it has so many pages: 16 MiB.
+const CHECKPOINT_PAGES = 4096
 
 // The file gives space back when this much of it is unused, and a quarter of it.
 const VACUUM_PAGES = 4096
@@ -54,7 +45,6 @@ export class Writer {
   readonly #database: DatabaseSync
   readonly #unlock: () => void
   readonly #mark: HeadMark
-  readonly #walFile: string
   readonly #retentionOf: RetentionOf
   readonly #maxStateBytes: number
   readonly #topics: TopicTable
@@ -65,6 +55,7 @@ export class Writer {
   readonly #insertEvent
   readonly #setState
   readonly #clearState
+  readonly #walState
   #epoch: string
   #head: Position
   #time: number
@@ -76,7 +67,6 @@ export class Writer {
     this.#unlock = lockDirectory(directory)
     createIfMissing(directory, newEpoch(options.now))
     const database = (this.#database = openForWriting(directory))
-    this.#walFile = `${logFile(directory)}-wal`
     this.#retentionOf = retentionOf(options.retention, options.limits)
     this.#maxStateBytes = options.maxStateBytes
     this.#counters.load(database)
@@ -93,6 +83,7 @@ export class Writer {
     this.#insertEvent = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)')
     this.#setState = database.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?)')
     this.#clearState = database.prepare('DELETE FROM states WHERE topic = ?')
+    this.#walState = database.prepare('PRAGMA wal_checkpoint(NOOP)')
     this.#head = headOf(database)
     this.#time = timeOf(database)
     const regression = this.#regression(directory)
@@ -124,11 +115,17 @@ export class Writer {
     return { outcomes, head: this.#head, kept: this.#kept() }
   }
 
+  /** Whether there is something for `rest` to do, as far as is known without looking. */
+  get needsRest(): boolean {
+    return this.#trimmer.hasBacklog || this.#keyTable.hasExcess || this.#walPages() >= CHECKPOINT_PAGES
+  }
+
   /**
    * Does a step of what can wait. Returns what there is after it, or undefined when nothing was left to do.
    * Errors: those of `storageError`.
    */
   rest(now: number): Kept | undefined {
+    if (this.#walPages() >= CHECKPOINT_PAGES) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
     // What a crash undoes here is done again: no need to wait for the disk.
     this.#database.exec('PRAGMA synchronous = NORMAL')
     try {
@@ -142,12 +139,6 @@ export class Writer {
     } finally {
       this.#database.exec('PRAGMA synchronous = FULL')
     }
-  }
-
-  /** Moves the write-ahead log into the file when it has become long. */
-  checkpoint(): void {
-    if (statSync(this.#walFile).size < CHECKPOINT_BYTES) return
-    this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
   }
 
   close(): void {
@@ -239,6 +230,12 @@ export class Writer {
       this.#counters.load(this.#database)
       throw storageError(error)
     }
+  }
+
+  /** How many pages wait in the write-ahead log. Its file keeps its size when they are moved. */
+  #walPages(): number {
+    const { log, checkpointed } = this.#walState.get() as { log: number; checkpointed: number }
+    return log - checkpointed
   }
 
   #kept(): Kept {
