@@ -1,7 +1,7 @@
 // The memory log: the laws of every log, and its own bounds.
 
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { NewEvent, StoredEvent } from '../../src/event.ts'
@@ -31,6 +31,31 @@ t.test('a topic keeps its newest events, as many as it may', async t => {
   t.same(await kept(log, 'a'), ['3', '4', '5'])
   t.equal(await log.lostThrough(selectorOf(['a'])), 2)
 })
+
+t.test(
+  'retention: of the rules that match a topic the first one holds, for count, bytes and age',
+  async t => {
+    let now = 1_800_000_000_000
+    const retention = [
+      { pattern: 'logs/audit', maxEvents: 5 },
+      { pattern: 'logs/**', maxEvents: 2, maxAgeMs: 1000 },
+      { pattern: 'large', maxBytes: 3000 },
+    ]
+    const log = open(t, { retention, maxTopicEvents: 10, now: () => now })
+    for (const data of ['1', '2', '3']) {
+      for (const topic of ['logs/audit', 'logs/a', 'other']) await log.append([text(topic, data)])
+      await log.append([text('large', data.repeat(1000))])
+    }
+    t.same(await kept(log, 'logs/audit'), ['1', '2', '3'])
+    t.same(await kept(log, 'logs/a'), ['2', '3'])
+    t.equal((await kept(log, 'large')).length, 2)
+    now += 1001
+    // What is kept for longer stands before it, so it goes at the next look at each topic.
+    await until(async () => (await kept(log, 'logs/a')).length === 0)
+    t.same(await kept(log, 'other'), ['1', '2', '3'])
+    t.ok((await log.lostThrough(selectorOf(['logs/a']))) > 0)
+  },
+)
 
 t.test('a topic keeps no more bytes than it may', async t => {
   const log = open(t, { maxTopicBytes: 5000 })
@@ -243,4 +268,8 @@ async function kept(log: MemoryLog, name: string): Promise<string[]> {
 
 async function topicsOf(log: MemoryLog): Promise<string[]> {
   return (await log.topics('', selectorOf(['**']), 100)).map(summary => summary.topic)
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await turn()
 }
