@@ -9,6 +9,7 @@ import { Grant } from './auth/grant.ts'
 import { isLoopback } from './config/check.ts'
 import type { Config } from './config/schema.ts'
 import { MillraceError } from './errors.ts'
+import { AbuseReports } from './http/abuse.ts'
 import { createApp } from './http/app.ts'
 import { openCertificates, type Certificates } from './http/certificates.ts'
 import { Connections } from './http/connections.ts'
@@ -48,16 +49,17 @@ export async function startServer(
 ): Promise<RunningServer> {
   const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
   const log = openLog(config)
-  const connections = new Connections(config)
   const metrics = new Metrics({
     usage: () => log.usage(),
     connections: () => connections.count,
     streams: () => streams.count,
   })
+  const abuse = new AbuseReports(reason => metrics.abused(reason), logger)
+  const connections = new Connections(config, abuse)
   const hub = new Hub(log, metrics)
   const streams = new EventStreams(hub, connections, config)
   const closing = new AbortController()
-  const app = createApp({ ...config, logger, tls: certificates?.secureContext() }, connections)
+  const app = createApp({ ...config, logger, tls: certificates?.secureContext() }, connections, abuse)
   const anonymous = new Grant({ publish: config.anonymousPublish, receive: config.anonymousReceive })
   await registerRoutes(app, config, metrics, {
     hub,

@@ -32,7 +32,7 @@ export async function publishLines(
 ): Promise<LinesSummary> {
   const upload = new Upload(context, request, parse)
   try {
-    for await (const lines of readLines(request, context.limits.maxBodyBytes)) await upload.publish(lines)
+    for await (const lines of readLines(request, context.limits)) await upload.publish(lines)
   } catch (error) {
     throw upload.explain(error)
   }

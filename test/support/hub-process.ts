@@ -19,16 +19,15 @@ export interface HubProcess {
 }
 
 /** Starts `millrace serve` on a free port; SIGKILLed when the test ends. */
-export async function startHubProcess(t: Test, flags: readonly string[] = []): Promise<HubProcess> {
+export async function startHubProcess(
+  t: Test,
+  flags: readonly string[] = [],
+  env = process.env,
+): Promise<HubProcess> {
   const certsDir = mkdtempSync(join(tmpdir(), 'millrace-certs-'))
   const port = await freePort()
-  const child = spawnCommand(t, [
-    'serve',
-    `--port=${port}`,
-    `--certs-dir=${certsDir}`,
-    '--log-format=json',
-    ...flags,
-  ])
+  const args = ['serve', `--port=${port}`, `--certs-dir=${certsDir}`, '--log-format=json', ...flags]
+  const child = spawnCommand(t, args, env)
   // The banner comes on stderr once the hub listens.
   for await (const text of child.stderr!) if (String(text).includes('listens on')) break
   child.stderr!.resume()
