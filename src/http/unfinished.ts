@@ -21,7 +21,8 @@ export function endWhatIsUnfinished(
 ): void {
   // An answer waits for its reader no longer than a stream does; until then it is held in memory.
   app.addHook('onSend', async (request, reply, payload) => {
-    if (reply.statusCode < 400) holdAnswer(request, reply, payload)
+    // A problem is small, and can be one about this.
+    if (reply.statusCode < 400) holdUntilEnd(request, reply, bytesOf(payload))
     reply.raw.setTimeout(options.stallTimeoutMs, () => {
       abuse.add('unread', request.ip)
       reset(request, constants.NGHTTP2_CANCEL)
@@ -41,8 +42,15 @@ const REASONS: { readonly [Code in ErrorCode]?: AbuseReason } = {
   MILLRACE_CONNECTION_FULL: 'held',
 }
 
-function holdAnswer(request: FastifyRequest, reply: FastifyReply, payload: unknown): void {
-  const bytes = typeof payload === 'string' || payload instanceof Buffer ? payload.length : 0
+function bytesOf(payload: unknown): number {
+  return typeof payload === 'string' || payload instanceof Buffer ? payload.length : 0
+}
+
+/**
+ * Counts what the connection makes the hub hold until the answer has ended, a stream for as long as it is open.
+ * Errors: MILLRACE_CONNECTION_FULL.
+ */
+export function holdUntilEnd(request: FastifyRequest, reply: FastifyReply, bytes: number): void {
   if (bytes > 0)
     connectionOf(request)
       ?.held.open(http2StreamOf(request) ?? reply.raw)

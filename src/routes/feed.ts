@@ -3,11 +3,15 @@
 import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { MillraceError } from '../errors.ts'
 import { preferredType } from '../http/media-type.ts'
+import { holdUntilEnd } from '../http/unfinished.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { selectorOf } from '../topic-pattern.ts'
 import type { RoutePlugin } from './context.ts'
 import { requestedCursor, validPattern } from './names.ts'
 import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
+
+// What the hub needs to find the stream by a pattern; by a plain topic it is a third.
+const BYTES_OF_NAME = 1500
 
 export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, grantOf }) => {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
@@ -43,6 +47,7 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, g
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
       }
       const cursor = requestedCursor(request, request.query)
+      holdUntilEnd(request, reply, names.length * BYTES_OF_NAME)
       streams.open(
         request,
         reply,

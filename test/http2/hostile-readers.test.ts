@@ -30,7 +30,7 @@ t.test('stallTimeoutMs: streams behind a window that stays shut are ended', asyn
     t.equal(await metric(hub, 'millrace_closes_total{reason="stalled"}'), 2)
     t.equal(await metric(hub, 'millrace_abuse_total{reason="unread"}'), 1)
     t.equal(await metric(hub, 'millrace_streams'), 0)
-    raw.socket.destroy()
+    raw.cut()
   })
 })
 
@@ -43,7 +43,7 @@ t.test('stallTimeoutMs: a window that shuts half-way is no different', async t =
     raw.request(1, '/topics/flood?after=earliest', 'GET', SSE)
     raw.request(3, '/topics/flood')
     await Promise.all([raw.resetCode(1), raw.resetCode(3)])
-    raw.socket.destroy()
+    raw.cut()
   })
 })
 
@@ -75,13 +75,15 @@ t.test(
       }
       raw.request(1001, '/topics/flood')
       t.equal(await raw.status(1001), 200)
-      raw.socket.destroy()
+      raw.cut()
     })
   },
 )
 
 t.test('maxHeldBytesPerConnection: bodies that never end count as well', async t => {
-  const hub = await startVictim(t, ['--max-held-bytes-per-connection=1000000'])
+  // Node overlooks a reset that comes while it writes: then it takes a PING to see that the client is gone.
+  const pings = ['--ping-interval-ms=200', '--ping-timeout-ms=500']
+  const hub = await startVictim(t, ['--max-held-bytes-per-connection=1000000', ...pings])
   const piece = frame(FRAME.data, 0, 1, Buffer.alloc(10_000, '"'))
   for (const type of ['text/plain', 'application/x-ndjson']) {
     await survives(t, hub, async () => {
@@ -97,7 +99,7 @@ t.test('maxHeldBytesPerConnection: bodies that never end count as well', async t
       const refused = Promise.all(all.slice(-50).map(id => raw.status(id)))
       t.same(new Set(await refused), new Set([429]), 'what came last is refused')
       t.ok((await servesOthers(hub)) < 2000)
-      raw.socket.destroy()
+      raw.cut()
     })
   }
   t.equal((await hub.fetch('/topics/held', { method: 'HEAD' })).status, 404, 'nothing was published')
@@ -114,7 +116,7 @@ t.test('more streams than a connection may have', async t => {
       t.same(new Set(await Promise.all(ids(100, 1001).map(id => raw.status(id)))), new Set([429]))
       await metricIs(hub, 'millrace_streams', 256)
       t.equal(raw.isClosed, false)
-      raw.socket.destroy()
+      raw.cut()
     })
   })
   await t.test('whoever goes on for ever is cut off', async t => {
@@ -132,17 +134,19 @@ t.test('more streams than a connection may have', async t => {
       await raw.closed
     })
   })
-  await t.test('each with as many patterns as it may name', async t => {
+  await t.test('maxHeldBytesPerConnection: each with as many patterns as it may name', async t => {
     await survives(t, hub, async () => {
       const raw = await RawHttp2.connect(t, hub)
       for (const id of ids(256)) {
         const query = Array.from({ length: 1000 }, (_, number) => `topic=${id}/${number}/*`).join('&')
         raw.request(id, `/feed?${query}`, 'GET', SSE)
       }
-      await Promise.all(ids(256).map(id => raw.status(id)))
-      await metricIs(hub, 'millrace_streams', 256)
+      const statuses = await Promise.all(ids(256).map(id => raw.status(id)))
+      const served = statuses.filter(status => status === 200).length
+      t.ok(served > 10 && served < 50, `${served} of 256 are served`)
+      t.equal(statuses.filter(status => status === 429).length, 256 - served)
       t.ok((await servesOthers(hub)) < 2000)
-      raw.socket.destroy()
+      raw.cut()
     })
   })
 })

@@ -108,13 +108,9 @@ export class RawHttp2 {
   #news = Promise.withResolvers<void>()
 
   static async connect(t: Test, hub: Reachable, options: RawOptions = {}): Promise<RawHttp2> {
-    const socket = connect({
-      port: Number(new URL(hub.url).port),
-      host: 'localhost',
-      servername: 'localhost',
-      ca: hub.ca,
-      ALPNProtocols: ['h2'],
-    })
+    const port = Number(new URL(hub.url).port)
+    const ALPNProtocols = ['h2']
+    const socket = connect({ port, host: 'localhost', servername: 'localhost', ca: hub.ca, ALPNProtocols })
     socket.on('error', () => {})
     t.teardown(() => socket.destroy())
     await once(socket, 'secureConnect')
@@ -148,6 +144,11 @@ export class RawHttp2 {
   ): void {
     const flags = FLAG.endHeaders | (method === 'GET' ? FLAG.endStream : 0)
     this.send(frame(FRAME.headers, flags, stream, requestBlock(path, method, others)))
+  }
+
+  /** Goes away without a word. */
+  cut(): void {
+    this.socket.destroy()
   }
 
   /** Sends the bytes again and again, as fast as they are taken, so often or until the hub hangs up. */
