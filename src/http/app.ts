@@ -48,7 +48,7 @@ export function createApp(
     routerOptions: { maxParamLength: options.maxHeaderBytes },
     frameworkErrors: sendProblem,
     clientErrorHandler: (error, socket) => {
-      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') abuse.add('late', socket.remoteAddress)
+      if (LATE_CODES.has(error.code ?? '')) abuse.add('late', socket.remoteAddress)
       answerClientError(error, socket)
     },
   }) as unknown as FastifyInstance
@@ -169,7 +169,8 @@ function isPathOf(url: string, path: string): boolean {
 
 /** Answers what the HTTP/1.1 parser refuses, before there is a request. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const isMute = error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
+  if (isMute || !socket.writable) return void socket.destroy()
   const code = PARSER_CODES[error.code ?? ''] ?? 'MILLRACE_REQUEST_INVALID'
   const body = problemText(new MillraceError(code, `The request could not be read: ${error.message}.`))
   const head = [
@@ -182,6 +183,8 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
   setTimeout(() => socket.destroy(), GOODBYE_MS).unref()
 }
+
+const LATE_CODES: ReadonlySet<string> = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT'])
 
 const PARSER_CODES: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'MILLRACE_HEADERS_TOO_LARGE',

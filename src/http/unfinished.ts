@@ -23,13 +23,14 @@ export function endWhatIsUnfinished(
   app.addHook('onSend', async (request, reply, payload) => {
     // A problem is small, and can be one about this.
     if (reply.statusCode < 400) holdUntilEnd(request, reply, bytesOf(payload))
+    if (!request.raw.complete) {
+      const outgoing = http2StreamOf(request) ?? reply.raw
+      outgoing.once('finish', () => endLater(request, options.bodyTimeoutMs, abuse))
+    }
     reply.raw.setTimeout(options.stallTimeoutMs, () => {
       abuse.add('unread', request.ip)
       reset(request, constants.NGHTTP2_CANCEL)
     })
-  })
-  app.addHook('onResponse', async request => {
-    if (!request.raw.complete) endLater(request, options.bodyTimeoutMs, abuse)
   })
   app.addHook('onError', async (request, _reply, error) => {
     const reason = error instanceof MillraceError ? REASONS[error.code] : undefined
@@ -59,6 +60,7 @@ export function holdUntilEnd(request: FastifyRequest, reply: FastifyReply, bytes
 
 /** On HTTP/1.1 the rest of a body stands in the way of the next request: reading it on may save the connection. */
 function endLater(request: FastifyRequest, afterMs: number, abuse: AbuseReports): void {
+  if (request.raw.complete) return
   const connection = connectionOf(request)
   if (connection !== undefined) connection.explainedBytes += REFUSED_BODY_EXPLAINS
   const timer = setTimeout(() => {
