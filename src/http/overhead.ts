@@ -25,9 +25,9 @@ export const REQUEST_EXPLAINS = 128
 /** The hub can answer before a body has come; what is under way by then is a window's worth. */
 export const REFUSED_BODY_EXPLAINS = 65_536
 
-// Some clients return two WINDOW_UPDATE frames for each DATA frame, however small: 26 bytes for the 49 of the smallest
+// Some clients return two WINDOW_UPDATE frames for each DATA frame, however small: 26 bytes for the 46 of the smallest
 // event. For a PING we send as much as we got, so it must be less than all.
-const SENT_EXPLAINS = 0.5
+const SENT_EXPLAINS = 0.6
 
 interface Watched {
   readonly socket: { readonly bytesRead: number; readonly bytesWritten: number }

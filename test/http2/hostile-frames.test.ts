@@ -168,7 +168,7 @@ t.test('requests that are cancelled at once, one after another', async t => {
 })
 
 t.test('a client that resets and pings as clients do is left alone', async t => {
-  const hub = await startVictim(t)
+  const hub = await startVictim(t, ['--max-overhead-rate=2048'])
   const raw = await RawHttp2.connect(t, hub)
   for (let round = 0; round < 25; round++) {
     for (let id = 1 + round * 80; id < 1 + round * 80 + 40; id += 2) {
@@ -182,4 +182,23 @@ t.test('a client that resets and pings as clients do is left alone', async t => 
   raw.request(9001, '/healthz')
   t.equal(await raw.status(9001), 200)
   t.ok((await servesOthers(hub)) < 2000)
+})
+
+t.test('a client that returns each little window twice is left alone', async t => {
+  const hub = await startVictim(t, ['--max-overhead-rate=2048'])
+  const raw = await RawHttp2.connect(t, hub, { returns: true })
+  const streams = Array.from({ length: 20 }, (_, number) => 1 + number * 2)
+  for (const id of streams) raw.request(id, '/topics/a', 'GET', [['accept', 'text/event-stream']])
+  await Promise.all(streams.map(id => raw.status(id)))
+  const endsAt = performance.now() + 5000
+  let events = 0
+  const publish = async (): Promise<void> => {
+    for (; performance.now() < endsAt; events++) await hub.publish('a', 'x')
+  }
+  await Promise.all([publish(), publish(), publish()])
+  raw.request(9001, '/healthz')
+  t.equal(await raw.status(9001), 200)
+  // At 26 bytes each, much more than is allowed without a reason.
+  const rate = (events * streams.length) / 5
+  t.ok(rate > 500, `${Math.round(rate)} deliveries a second`)
 })

@@ -198,6 +198,6 @@ t.test('what decides about names takes time linear in them, whatever they are', 
     encodeSse({ data: '\r\n\r'.repeat(10_000) })
   }
   const tookMs = (performance.now() - startedAt) / rounds
-  t.ok(tookMs < 100, `${tookMs.toFixed(1)} ms a round`)
+  t.ok(tookMs < 300, `${tookMs.toFixed(1)} ms a round`)
   t.equal(found, rounds * 12)
 })

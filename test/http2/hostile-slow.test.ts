@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { Http1Client } from '../support/http1-client.ts'
+import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { expectProblem } from '../support/problem.ts'
 import { CODE, FLAG, FRAME, frame, RawHttp2, requestBlock, SETTING } from '../support/raw-http2.ts'
@@ -94,6 +95,18 @@ t.test('headTimeoutMs: a head that comes byte by byte over HTTP/1.1, first or se
     }
     t.equal(await metric(hub, 'millrace_abuse_total{reason="late"}'), 2)
   })
+})
+
+t.test('headTimeoutMs, bodyTimeoutMs: the same without TLS', async t => {
+  const hub = await startHub(t, { tls: false, headTimeoutMs: LIMIT_MS, bodyTimeoutMs: LIMIT_MS })
+  const [head, body] = [await Http1Client.connect(t, hub), await Http1Client.connect(t, hub)]
+  head.socket.write('GET /healthz HTTP/1.1\r\nx: ')
+  body.send('POST /topics/a', ['content-length: 100'])
+  body.socket.write('half')
+  for (const client of [head, body]) {
+    await expectProblem(t, await client.answer(), 'MILLRACE_REQUEST_TIMEOUT')
+    await isClosed(t, 'it', client.socket)
+  }
 })
 
 t.test('bodyTimeoutMs: a body that stops is refused; of its lines, those that came are kept', async t => {

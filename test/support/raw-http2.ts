@@ -92,6 +92,8 @@ export interface RawOptions {
   readonly settings?: Readonly<Record<number, number>>
   /** Answers SETTINGS and PING frames, as a live peer does. Default: true. */
   readonly answers?: boolean
+  /** Returns two WINDOW_UPDATE frames for each DATA frame, as some clients do, however small it is. */
+  readonly returns?: boolean
 }
 
 /** One connection; it is cut when the test ends. */
@@ -104,6 +106,7 @@ export class RawHttp2 {
   /** What came, but for acknowledgements, and of DATA only what ends a stream. */
   readonly frames: Frame[] = []
   readonly #answers: boolean
+  readonly #returns: boolean
   #received: Buffer = NOTHING
   #news = Promise.withResolvers<void>()
 
@@ -120,6 +123,7 @@ export class RawHttp2 {
   private constructor(socket: TLSSocket, options: RawOptions) {
     this.socket = socket
     this.#answers = options.answers ?? true
+    this.#returns = options.returns ?? false
     socket.on('data', chunk => this.#parse(chunk))
     this.closed = new Promise(resolve => socket.once('close', () => resolve()))
     socket.once('close', () => this.#news.resolve())
@@ -214,8 +218,15 @@ export class RawHttp2 {
       }
       if (isAck) return
     }
+    if (each.type === FRAME.data && this.#returns && each.payload.length > 0) this.#return(each)
     const isPiece = each.type === FRAME.data && (each.flags & FLAG.endStream) === 0
     if (!isPiece) this.frames.push(each)
+  }
+
+  #return({ stream, payload }: Frame): void {
+    const increment = Buffer.alloc(4)
+    increment.writeUInt32BE(payload.length)
+    for (const id of [0, stream]) this.send(frame(FRAME.windowUpdate, 0, id, increment))
   }
 }
 
