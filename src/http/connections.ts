@@ -29,8 +29,6 @@ export interface HttpConnection extends Connection, Explained {
   readonly isOverLimit: boolean
   /** The peer stopped answering PINGs. */
   hasVanished: boolean
-  /** Its session has ended, and when it was to be pinged its socket was still open. */
-  isLeaving: boolean
   /** It was cut off for what it did. */
   isAbusive: boolean
   readonly address: string | undefined
@@ -143,7 +141,6 @@ export class Connections {
       streams: 0,
       isOverLimit: this.count >= this.#options.maxConnections,
       hasVanished: false,
-      isLeaving: false,
       isAbusive: false,
       address: remoteAddress,
       explainedBytes: 0,
@@ -160,19 +157,13 @@ export class Connections {
 
   #ping(session: Http2Session): void {
     const connection = connectionsByTransport.get(session)
-    if (connection === undefined) return
-    if (session.destroyed) return this.#hasten(session, connection)
+    // A session that was destroyed stays open until its socket is closed, and throws when it is pinged.
+    if (connection === undefined || session.closed || session.destroyed) return
     const deadline = setTimeout(() => {
       connection.hasVanished = true
       this.#cut(session)
     }, this.#options.pingTimeoutMs).unref()
     session.ping(() => clearTimeout(deadline))
-  }
-
-  // A session that has ended waits for its peer to take its last words. It has the time from one PING to the next.
-  #hasten(session: Http2Session, connection: HttpConnection): void {
-    if (connection.isLeaving) this.#cut(session)
-    connection.isLeaving = true
   }
 }
 

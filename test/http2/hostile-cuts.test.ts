@@ -40,14 +40,21 @@ async function isPrefix(hub: TestHub, topic: string, end: number): Promise<numbe
   return kept.length
 }
 
+const CANCEL = Buffer.from([0, 0, 0, CODE.cancel])
+
 const cuts = fc.record({
   end: fc.integer({ min: 0, max: BODY.length - 1 }),
   sizes: fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 5 }),
-  goodbye: fc.constantFrom('reset', 'no error', 'too short', 'nonsense', 'gone'),
+  goodbye: fc.constantFrom('reset', 'taken back', 'no error', 'too short', 'nonsense', 'gone'),
 })
 
 function bye(raw: RawHttp2, goodbye: string): void {
-  if (goodbye === 'reset') raw.send(frame(FRAME.reset, 0, 1, Buffer.from([0, 0, 0, CODE.cancel])))
+  if (goodbye === 'reset') raw.send(frame(FRAME.reset, 0, 1, CANCEL))
+  if (goodbye === 'taken back') {
+    // As Node's client does: it ends the body of a request that is aborted, and then resets the stream.
+    for (const id of [1, 3])
+      raw.send(frame(FRAME.data, FLAG.endStream, id), frame(FRAME.reset, 0, id, CANCEL))
+  }
   if (goodbye === 'no error') raw.send(frame(FRAME.reset, 0, 1, Buffer.alloc(4)))
   if (goodbye === 'too short') raw.send(frame(FRAME.data, FLAG.endStream, 1))
   if (goodbye === 'nonsense') raw.send(frame(FRAME.ping, 0, 0, Buffer.alloc(7)))

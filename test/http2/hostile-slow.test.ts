@@ -10,7 +10,7 @@ import { Http1Client } from '../support/http1-client.ts'
 import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { expectProblem } from '../support/problem.ts'
-import { CODE, FLAG, FRAME, frame, RawHttp2, requestBlock, SETTING } from '../support/raw-http2.ts'
+import { CODE, FLAG, FRAME, frame, RawHttp2, requestBlock } from '../support/raw-http2.ts'
 import { servesOthers, startVictim, survives, type Victim } from '../support/victim.ts'
 
 const NDJSON = [['content-type', 'application/x-ndjson']] as const
@@ -190,23 +190,3 @@ t.test('hundreds of slow clients at once', async t => {
     t.ok(hub.logged.length < 20, `${hub.logged.length} lines were logged`)
   })
 })
-
-t.test(
-  'pingIntervalMs: a connection that has ended does not wait for a client that does not read',
-  async t => {
-    const hub = await quick(t)
-    for (let number = 0; number < 100; number++) await hub.publish('flood', 'x'.repeat(100_000))
-    await survives(t, hub, async () => {
-      const raw = await RawHttp2.connect(t, hub, { settings: { [SETTING.initialWindowSize]: 2 ** 31 - 1 } })
-      raw.send(frame(FRAME.windowUpdate, 0, 0, Buffer.from([0x0f, 0, 0, 0])))
-      for (let id = 1; id < 40; id += 2)
-        raw.request(id, '/topics/flood?after=earliest', 'GET', [['accept', 'text/event-stream']])
-      await raw.status(1)
-      raw.socket.pause()
-      await metricIs(hub, 'millrace_streams', 20)
-      raw.send(frame(FRAME.ping, 0, 0, Buffer.alloc(7)))
-      await metricIs(hub, 'millrace_abuse_total{reason="protocol"}', 1)
-      await metricIs(hub, 'millrace_connections', 1)
-    })
-  },
-)
