@@ -84,6 +84,11 @@ const catalogue = {
     title: 'None of the accepted media types can be served',
     help: 'Accept `text/event-stream` for a stream or `application/json` for a page of history.',
   },
+  MILLRACE_REQUEST_TIMEOUT: {
+    status: 408,
+    title: 'The request did not arrive in time',
+    help: 'Send the head within `--head-timeout-ms`, and let no more than `--body-timeout-ms` pass without a byte of the body. An NDJSON upload may rest between two lines.',
+  },
   MILLRACE_BODY_TOO_LARGE: {
     status: 413,
     title: 'The body is too large',
@@ -103,6 +108,11 @@ const catalogue = {
     status: 429,
     title: 'The connection has too many event streams',
     help: 'Follow many topics on one stream with `/feed`, or raise `--max-streams-per-connection`.',
+  },
+  MILLRACE_CONNECTION_FULL: {
+    status: 429,
+    title: 'The connection has too much under way',
+    help: 'Read the answers that wait, send fewer large bodies at once, or raise `--max-held-bytes-per-connection`.',
   },
   MILLRACE_PUBLISH_RATE: {
     status: 429,

@@ -10,6 +10,7 @@ import { isLoopback } from './config/check.ts'
 import type { Config } from './config/schema.ts'
 import { parseRetentionRule, type RetentionRule } from './config/retention-rules.ts'
 import { MillraceError } from './errors.ts'
+import { AbuseReports } from './http/abuse.ts'
 import { createApp } from './http/app.ts'
 import { openCertificates, type Certificates } from './http/certificates.ts'
 import { Connections } from './http/connections.ts'
@@ -49,16 +50,17 @@ export async function startServer(
 ): Promise<RunningServer> {
   const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
   const log = await openLog({ ...config, retention: retentionRules(config) }, message => logger.warn(message))
-  const connections = new Connections(config)
   const metrics = new Metrics({
     usage: () => log.usage(),
     connections: () => connections.count,
     streams: () => streams.count,
   })
+  const abuse = new AbuseReports(reason => metrics.abused(reason), logger)
+  const connections = new Connections(config, abuse)
   const hub = new Hub(log, metrics)
   const streams = new EventStreams(hub, connections, config)
   const closing = new AbortController()
-  const app = createApp({ ...config, logger, tls: certificates?.secureContext() }, connections)
+  const app = createApp({ ...config, logger, tls: certificates?.secureContext() }, connections, abuse)
   const anonymous = new Grant({ publish: config.anonymousPublish, receive: config.anonymousReceive })
   await registerRoutes(app, config, metrics, {
     hub,

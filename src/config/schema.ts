@@ -145,6 +145,14 @@ export const configSchema = Type.Object(
       maximum: 268_435_456,
       description: 'The largest event: a whole request body, or one line of an NDJSON body.',
     }),
+    bodyTimeoutMs: Type.Integer({
+      group: 'Publishing',
+      default: 60_000,
+      minimum: 10,
+      maximum: MAX_TIMER_MS,
+      description:
+        'How long a body may bring nothing (between two lines of NDJSON: for ever), and how long the rest of a refused one is read and thrown away.',
+    }),
     maxPublishRate: Type.Integer({
       group: 'Publishing',
       unit: 'events/s',
@@ -247,6 +255,31 @@ export const configSchema = Type.Object(
       minimum: 1024,
       maximum: 1_048_576,
       description: 'The largest request head. A feed names its topics there.',
+    }),
+    headTimeoutMs: Type.Integer({
+      group: 'Connections',
+      default: 20_000,
+      minimum: 10,
+      maximum: MAX_TIMER_MS,
+      description: 'How long a TLS handshake may take, and the head of an HTTP/1.1 request.',
+    }),
+    maxHeldBytesPerConnection: Type.Integer({
+      group: 'Connections',
+      unit: 'bytes',
+      default: 67_108_864,
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'What bodies that are under way and answers that are not read yet take of memory. One of them always fits.',
+    }),
+    maxOverheadRate: Type.Integer({
+      group: 'Connections',
+      unit: 'bytes/s',
+      default: 65_536,
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'What an HTTP/2 peer may send beside requests and bodies (PING, SETTINGS, padding and the like). Beyond it the connection is ended.',
     }),
     pingIntervalMs: Type.Integer({
       group: 'Connections',

@@ -1,21 +1,23 @@
 // The Fastify instance: HTTP/2 over TLS with HTTP/1.1 on the same port, request limits, and errors as problems.
 
-import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
 import fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
-import { ERRORS, MillraceError } from '../errors.ts'
-import { http2StreamOf, type Connections } from './connections.ts'
+import { ERRORS, MillraceError, type ErrorCode } from '../errors.ts'
+import type { AbuseReports } from './abuse.ts'
+import type { Connections } from './connections.ts'
+import { REQUEST_EXPLAINS } from './overhead.ts'
 import { PROBLEM_MEDIA_TYPE, problemText, sendProblem } from './problem.ts'
+import { endWhatIsUnfinished, type UnfinishedOptions } from './unfinished.ts'
 
-export interface AppOptions {
+export interface AppOptions extends UnfinishedOptions {
   readonly logger: Logger
   /** Certificate and key; absent: plain HTTP/1.1. */
   readonly tls?: { cert: string; key: string; minVersion: 'TLSv1.2' } | undefined
   readonly maxHeaderBytes: number
   readonly maxStreamsPerConnection: number
-  /** How long a client may read nothing of its response, in milliseconds. */
-  readonly stallTimeoutMs: number
+  /** How long a TLS handshake may take, and a request's head on HTTP/1.1, in milliseconds. */
+  readonly headTimeoutMs: number
 }
 
 // Plain requests find a place beside as many event streams as are allowed.
@@ -28,11 +30,14 @@ const SESSION_MEMORY_MB = 1024
 // The parsers take heads a little larger than allowed, so that we can answer rather than hang up.
 const HEADER_MARGIN_BYTES = 16 * 1024
 
-const HEADERS_TIMEOUT_MS = 30_000
+// A peer that reads nothing does not get to read why it is cut off either.
+const GOODBYE_MS = 1000
 
-const HANDSHAKE_TIMEOUT_MS = 10_000
-
-export function createApp(options: AppOptions, connections: Connections): FastifyInstance {
+export function createApp(
+  options: AppOptions,
+  connections: Connections,
+  abuse: AbuseReports,
+): FastifyInstance {
   const app = fastify({
     ...(options.tls === undefined ? plainServer(options) : secureServer(options, options.tls)),
     loggerInstance: options.logger,
@@ -42,45 +47,51 @@ export function createApp(options: AppOptions, connections: Connections): Fastif
     return503OnClosing: false,
     routerOptions: { maxParamLength: options.maxHeaderBytes },
     frameworkErrors: sendProblem,
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => {
+      if (LATE_CODES.has(error.code ?? '')) abuse.add('late', socket.remoteAddress)
+      answerClientError(error, socket)
+    },
   }) as unknown as FastifyInstance
   connections.follow(app.server, options.tls !== undefined)
   app.setErrorHandler(sendProblem)
   readBodiesOurselves(app)
   refuseWhatExceedsLimits(app, options, connections)
   refuseWhileClosing(app)
-  endUnreadResponses(app, options)
+  endWhatIsUnfinished(app, options, abuse)
   explainUnknownRoutes(app)
   return app
 }
 
-function plainServer({ maxHeaderBytes }: AppOptions): object {
-  const maxHeaderSize = maxHeaderBytes + HEADER_MARGIN_BYTES
-  return { http: { maxHeaderSize, headersTimeout: HEADERS_TIMEOUT_MS }, requestTimeout: 0 }
+function plainServer(options: AppOptions): object {
+  return { http: http1Limits(options), requestTimeout: 0 }
 }
 
-function secureServer(
-  { maxHeaderBytes, maxStreamsPerConnection }: AppOptions,
-  tls: NonNullable<AppOptions['tls']>,
-): object {
-  const maxHeaderSize = maxHeaderBytes + HEADER_MARGIN_BYTES
+function http1Limits({ maxHeaderBytes, headTimeoutMs }: AppOptions): object {
+  return {
+    maxHeaderSize: maxHeaderBytes + HEADER_MARGIN_BYTES,
+    headersTimeout: headTimeoutMs,
+    connectionsCheckingInterval: Math.ceil(headTimeoutMs / 4),
+    // A body may take as long as it likes: it can be a stream of lines.
+    requestTimeout: 0,
+  }
+}
+
+function secureServer(options: AppOptions, tls: NonNullable<AppOptions['tls']>): object {
+  const { maxHeaderBytes, maxStreamsPerConnection, headTimeoutMs } = options
   return {
     http2: true,
     https: {
       ...tls,
+      ...http1Limits(options),
       allowHTTP1: true,
-      maxHeaderSize,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      // A body may take as long as it likes: it can be a stream of lines.
-      requestTimeout: 0,
+      handshakeTimeout: headTimeoutMs,
       maxSessionMemory: SESSION_MEMORY_MB,
       maxSendHeaderBlockLength: 65_536,
       // Each request with a body of unknown length sends one when the body has ended.
       maxOutstandingPings: maxStreamsPerConnection + SPARE_STREAMS + 1,
       settings: {
         maxConcurrentStreams: maxStreamsPerConnection + SPARE_STREAMS,
-        maxHeaderListSize: maxHeaderSize,
+        maxHeaderListSize: maxHeaderBytes + HEADER_MARGIN_BYTES,
       },
     },
   }
@@ -98,12 +109,15 @@ function refuseWhatExceedsLimits(
   connections: Connections,
 ): void {
   app.addHook('onRequest', async (request, reply) => {
-    if (connections.of(request).isOverLimit) {
+    const connection = connections.of(request)
+    const bytes = headBytes(request)
+    connection.explainedBytes += bytes + REQUEST_EXPLAINS
+    if (connection.isOverLimit) {
       connections.endAfter(request, reply)
       const detail = 'This connection came when the limit was reached.'
       throw new MillraceError('MILLRACE_TOO_MANY_CONNECTIONS', detail, { retryAfter: 5 })
     }
-    if (headBytes(request) > maxHeaderBytes) {
+    if (bytes > maxHeaderBytes) {
       throw new MillraceError('MILLRACE_HEADERS_TOO_LARGE', `The limit is ${maxHeaderBytes} bytes.`)
     }
   })
@@ -114,17 +128,6 @@ function headBytes({ raw }: FastifyRequest): number {
   let bytes = raw.httpVersionMajor === 1 ? (raw.url?.length ?? 0) : 0
   for (const text of raw.rawHeaders) bytes += text.length
   return bytes
-}
-
-/** A response waits for its reader no longer than a stream does; until then it is held in memory. */
-function endUnreadResponses(app: FastifyInstance, { stallTimeoutMs }: AppOptions): void {
-  app.addHook('onSend', async (request, reply) => {
-    const stream = http2StreamOf(request)
-    reply.raw.setTimeout(stallTimeoutMs, () => {
-      if (stream === undefined) reply.raw.destroy()
-      else stream.close(constants.NGHTTP2_CANCEL)
-    })
-  })
 }
 
 /** What still arrives on open connections while the hub closes is for another instance; all but the health checks. */
@@ -166,9 +169,9 @@ function isPathOf(url: string, path: string): boolean {
 
 /** Answers what the HTTP/1.1 parser refuses, before there is a request. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const code =
-    error.code === 'HPE_HEADER_OVERFLOW' ? 'MILLRACE_HEADERS_TOO_LARGE' : 'MILLRACE_REQUEST_INVALID'
+  const isMute = error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT'
+  if (isMute || !socket.writable) return void socket.destroy()
+  const code = PARSER_CODES[error.code ?? ''] ?? 'MILLRACE_REQUEST_INVALID'
   const body = problemText(new MillraceError(code, `The request could not be read: ${error.message}.`))
   const head = [
     `HTTP/1.1 ${ERRORS[code].status} ${ERRORS[code].title}`,
@@ -178,4 +181,12 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   ]
   // Both ways: a peer that leaves its own side open must not keep the connection.
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+  setTimeout(() => socket.destroy(), GOODBYE_MS).unref()
+}
+
+const LATE_CODES: ReadonlySet<string> = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT'])
+
+const PARSER_CODES: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: 'MILLRACE_HEADERS_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'MILLRACE_REQUEST_TIMEOUT',
 }

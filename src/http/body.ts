@@ -4,13 +4,27 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
-import { http2StreamOf } from './connections.ts'
+import { connectionOf, http2StreamOf } from './connections.ts'
+import { BODY_EXPLAINS } from './overhead.ts'
+import type { HeldPiece } from './held-bytes.ts'
 
-/** Reads the whole body as text. Errors: MILLRACE_BODY_TOO_LARGE, MILLRACE_BODY_CUT, MILLRACE_NOT_UTF8. */
-export async function readText(request: FastifyRequest, maxBytes: number): Promise<string> {
+export interface BodyLimits {
+  readonly maxBodyBytes: number
+  /** How long a body may bring nothing, in milliseconds. It may rest between two lines, and take for ever. */
+  readonly bodyTimeoutMs: number
+}
+
+/**
+ * Reads the whole body as text. Errors: MILLRACE_BODY_TOO_LARGE, MILLRACE_BODY_CUT, MILLRACE_NOT_UTF8,
+ * MILLRACE_REQUEST_TIMEOUT, MILLRACE_CONNECTION_FULL.
+ */
+export async function readText(request: FastifyRequest, limits: BodyLimits): Promise<string> {
+  const { maxBodyBytes } = limits
+  const held = heldPiece(request)
   const body = new Pieces()
-  for await (const chunk of bodyOf(request)) {
-    if (body.length + chunk.length > maxBytes) throw tooLarge('The body', maxBytes)
+  for await (const chunk of bodyOf(request, limits)) {
+    if (body.length + chunk.length > maxBodyBytes) throw tooLarge('The body', maxBodyBytes)
+    held?.hold(body.length + chunk.length)
     body.add(chunk)
   }
   return decode(body.take(), 'The body')
@@ -19,12 +33,14 @@ export async function readText(request: FastifyRequest, maxBytes: number): Promi
 /**
  * Reads the body as lines that end at LF (a CR before it belongs to the end), as many at a time as have arrived. Empty
  * lines come too, so that they can be counted. The body waits while the caller works on its lines. A line longer than
- * `maxBytes` comes as far as it was read: refusing it is up to the caller, who knows its number.
- * Errors: MILLRACE_BODY_CUT.
+ * `maxBodyBytes` comes as far as it was read: refusing it is up to the caller, who knows its number.
+ * Errors: MILLRACE_BODY_CUT, MILLRACE_REQUEST_TIMEOUT, MILLRACE_CONNECTION_FULL.
  */
-export async function* readLines(request: FastifyRequest, maxBytes: number): AsyncGenerator<Buffer[]> {
+export async function* readLines(request: FastifyRequest, limits: BodyLimits): AsyncGenerator<Buffer[]> {
+  const held = heldPiece(request)
   const rest = new Pieces()
-  for await (const chunk of bodyOf(request)) {
+  let hasLines = false
+  for await (const chunk of bodyOf(request, limits, () => hasLines && rest.length === 0)) {
     const lines: Buffer[] = []
     let from = 0
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, from)) {
@@ -33,8 +49,12 @@ export async function* readLines(request: FastifyRequest, maxBytes: number): Asy
       from = end + 1
     }
     if (from < chunk.length) rest.add(chunk.subarray(from))
-    if (rest.length > maxBytes) lines.push(rest.take())
-    if (lines.length > 0) yield lines
+    if (rest.length > limits.maxBodyBytes) lines.push(rest.take())
+    if (lines.length > 0) {
+      hasLines = true
+      yield lines
+    }
+    held?.hold(rest.length)
   }
   if (rest.length > 0) yield [rest.take()]
 }
@@ -82,21 +102,53 @@ export class Pieces {
 
 const NOTHING = Buffer.alloc(0)
 
-async function* bodyOf(request: FastifyRequest): AsyncGenerator<Buffer> {
+function heldPiece(request: FastifyRequest): HeldPiece | undefined {
+  return connectionOf(request)?.held.open(http2StreamOf(request) ?? request.raw)
+}
+
+/** While `mayRest()`, what comes next may take as long as it likes: the connection itself is looked after. */
+async function* bodyOf(
+  request: FastifyRequest,
+  { bodyTimeoutMs }: BodyLimits,
+  mayRest: () => boolean = () => false,
+): AsyncGenerator<Buffer> {
   const incoming = request.raw
+  const connection = connectionOf(request)
+  const explain = (chunk: Buffer): void => {
+    if (connection !== undefined) connection.explainedBytes += chunk.length * BODY_EXPLAINS
+  }
+  // Whoever stops reading half-way still has an answer to send on this stream.
+  const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, void>
   try {
-    // Whoever stops reading half-way still has an answer to send on this stream.
-    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) yield chunk as Buffer
+    for (;;) {
+      const next = chunks.next()
+      const { value, done } = await (mayRest() ? next : inTime(next, bodyTimeoutMs))
+      if (value === undefined || done === true) break
+      explain(value)
+      yield value
+    }
   } catch (error) {
-    throw cut(error)
+    throw error instanceof MillraceError ? error : cut(error)
   } finally {
+    void chunks.return?.()
     // The rest of a body that is given up would stand in the way of the connection's next request (HTTP/1.1).
-    incoming.resume()
+    incoming.on('data', explain)
   }
   // HTTP/2 itself holds a body against the length that was announced (RFC 9113, 8.1.1).
   if (incoming.headers['content-length'] === undefined) await resetsHaveArrived(request)
   // Node ends an HTTP/2 request whose stream was reset as if it were complete.
   if (wasCut(incoming)) throw cut()
+}
+
+/** Errors: MILLRACE_REQUEST_TIMEOUT. */
+function inTime<T>(next: Promise<T>, timeoutMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const detail = `Nothing of the body came for ${timeoutMs} ms.`
+      reject(new MillraceError('MILLRACE_REQUEST_TIMEOUT', detail))
+    }, timeoutMs).unref()
+    next.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 /**

@@ -2,45 +2,65 @@
 // carries, and whether the peer is still there.
 
 import type { Server as NetServer, Socket } from 'node:net'
-import type { Http2Session, ServerHttp2Stream } from 'node:http2'
+import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Connection } from '../hub/frames.ts'
+import type { AbuseReports } from './abuse.ts'
+import { HeldBytes } from './held-bytes.ts'
+import { OverheadGuard, type Explained, type OverheadOptions } from './overhead.ts'
 import { Rounds } from './rounds.ts'
 
-export interface ConnectionsOptions {
+export interface ConnectionsOptions extends OverheadOptions {
   /** More connections than this are told 503 on their first request. */
   readonly maxConnections: number
   /** How often an HTTP/2 peer is sent a PING, in milliseconds. */
   readonly pingIntervalMs: number
   /** How long it may take to answer, in milliseconds. */
   readonly pingTimeoutMs: number
+  /** What bodies and answers that are under way may take of memory. */
+  readonly maxHeldBytesPerConnection: number
 }
 
-export interface HttpConnection extends Connection {
+export interface HttpConnection extends Connection, Explained {
   /** Event streams open on it. */
   streams: number
   /** It came when there were `maxConnections` already. */
   readonly isOverLimit: boolean
   /** The peer stopped answering PINGs. */
   hasVanished: boolean
+  /** It was cut off for what it did. */
+  isAbusive: boolean
+  readonly address: string | undefined
+  readonly held: HeldBytes
+}
+
+const connectionsByTransport = new WeakMap<Http2Session | Socket, HttpConnection>()
+
+/** The connection that carries this request; undefined when it is gone. */
+export function connectionOf(request: FastifyRequest): HttpConnection | undefined {
+  return connectionsByTransport.get(http2StreamOf(request)?.session ?? request.raw.socket)
 }
 
 export class Connections {
   readonly #options: ConnectionsOptions
-  readonly #byTransport = new Map<Http2Session | Socket, HttpConnection>()
+  readonly #open = new Set<Http2Session | Socket>()
+  readonly #abuse: AbuseReports
   readonly #pings: Rounds<Http2Session>
+  readonly #overhead: OverheadGuard
   /** TCP connections, those without a TLS handshake too. */
   readonly #raw = new Set<Socket>()
   readonly #sockets = new WeakMap<Http2Session | Socket, Socket>()
 
-  constructor(options: ConnectionsOptions) {
+  constructor(options: ConnectionsOptions, abuse: AbuseReports) {
     this.#options = options
+    this.#abuse = abuse
+    this.#overhead = new OverheadGuard(options)
     this.#pings = new Rounds(options.pingIntervalMs, session => this.#ping(session))
   }
 
   get count(): number {
-    return this.#byTransport.size
+    return this.#open.size
   }
 
   /** Follows the connections that the server takes from now on. */
@@ -57,19 +77,26 @@ export class Connections {
     // The first listener, for Node makes the session in its own: the socket of a session is the one accepted last.
     server.prependListener(isTls ? 'secureConnection' : 'connection', (socket: TLSSocket) => {
       accepted = socket
-      if (socket.alpnProtocol !== 'h2') this.#add(socket)
+      if (socket.alpnProtocol !== 'h2') this.#add(socket, socket)
     })
     server.on('session', (session: Http2Session) => {
       this.#sockets.set(session, accepted)
+      const connection = this.#add(session, accepted)
       const stopPings = this.#pings.add(session)
-      this.#add(session).once('close', stopPings)
+      const stopWatch = this.#overhead.watch(accepted, connection, () => this.#endFlood(session, connection))
+      session.once('close', stopPings).once('close', stopWatch)
+    })
+    server.on('sessionError', (error: NodeJS.ErrnoException, session: Http2Session) => {
+      const connection = connectionsByTransport.get(session)
+      if (connection === undefined || connection.isAbusive || !error.code?.startsWith('ERR_HTTP2')) return
+      connection.isAbusive = true
+      this.#abuse.add('protocol', connection.address)
     })
   }
 
   /** The connection that carries this request. */
   of(request: FastifyRequest): HttpConnection {
-    const transport = http2StreamOf(request)?.session ?? request.raw.socket
-    return this.#byTransport.get(transport) ?? newConnection(false)
+    return connectionOf(request) ?? this.#newConnection(request.raw.socket)
   }
 
   /** Lets the connection end once this request, and whatever else it carries, is answered. */
@@ -81,7 +108,7 @@ export class Connections {
 
   /** Says GOAWAY to HTTP/2 peers: streams that are open go on, new ones are refused. */
   refuseNewStreams(): void {
-    for (const transport of this.#byTransport.keys()) {
+    for (const transport of this.#open) {
       if ('goaway' in transport && !transport.closed) transport.close()
     }
   }
@@ -89,7 +116,8 @@ export class Connections {
   /** Cuts whatever is left. */
   destroy(): void {
     this.#pings.close()
-    for (const transport of this.#byTransport.keys()) this.#cut(transport)
+    this.#overhead.close()
+    for (const transport of this.#open) this.#cut(transport)
     for (const socket of this.#raw) socket.destroy()
   }
 
@@ -99,15 +127,37 @@ export class Connections {
     this.#sockets.get(transport)?.destroy()
   }
 
-  #add<T extends Http2Session | Socket>(transport: T): T {
-    this.#byTransport.set(transport, newConnection(this.count >= this.#options.maxConnections))
-    transport.once('close', () => this.#byTransport.delete(transport))
-    return transport
+  #add(transport: Http2Session | Socket, socket: Socket): HttpConnection {
+    const connection = this.#newConnection(socket)
+    connectionsByTransport.set(transport, connection)
+    this.#open.add(transport)
+    transport.once('close', () => this.#open.delete(transport))
+    return connection
+  }
+
+  #newConnection({ remoteAddress }: Socket): HttpConnection {
+    return {
+      turn: 0,
+      streams: 0,
+      isOverLimit: this.count >= this.#options.maxConnections,
+      hasVanished: false,
+      isAbusive: false,
+      address: remoteAddress,
+      explainedBytes: 0,
+      held: new HeldBytes(this.#options.maxHeldBytesPerConnection),
+    }
+  }
+
+  #endFlood(session: Http2Session, connection: HttpConnection): void {
+    if (session.destroyed) return
+    connection.isAbusive = true
+    this.#abuse.add('overhead', connection.address)
+    session.destroy(new Error('too many frames that carry nothing'), constants.NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
   #ping(session: Http2Session): void {
-    const connection = this.#byTransport.get(session)
-    // A session that was destroyed stays in the map until its socket is closed, and throws when it is pinged.
+    const connection = connectionsByTransport.get(session)
+    // A session that was destroyed stays open until its socket is closed, and throws when it is pinged.
     if (connection === undefined || session.closed || session.destroyed) return
     const deadline = setTimeout(() => {
       connection.hasVanished = true
@@ -120,8 +170,4 @@ export class Connections {
 /** Undefined on HTTP/1.1. */
 export function http2StreamOf(request: FastifyRequest): ServerHttp2Stream | undefined {
   return (request.raw as { stream?: ServerHttp2Stream }).stream
-}
-
-function newConnection(isOverLimit: boolean): HttpConnection {
-  return { turn: 0, streams: 0, isOverLimit, hasVanished: false }
 }

@@ -38,6 +38,12 @@ export class Metrics implements HubObserver {
     labelNames: ['reason'] as const,
     registers: [this.registry],
   })
+  readonly #abuse = new Counter({
+    name: 'millrace_abuse_total',
+    help: 'Requests and connections that were ended for what the client did, by reason',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  })
   readonly #flush = new Histogram({
     name: 'millrace_flush_seconds',
     help: 'From the first write of a flush to its last',
@@ -53,6 +59,10 @@ export class Metrics implements HubObserver {
     this.#reading('log_events', 'Events in the log', () => gauges.usage().events)
     this.#reading('log_bytes', 'What the events in the log take', () => gauges.usage().bytes)
     this.#reading('state_bytes', "What the topics' states take", () => gauges.usage().stateBytes)
+  }
+
+  abused(reason: string): void {
+    this.#abuse.inc({ reason })
   }
 
   published(added: number, repeated: number): void {

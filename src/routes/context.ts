@@ -2,12 +2,12 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Grant } from '../auth/grant.ts'
+import type { BodyLimits } from '../http/body.ts'
 import type { EventStreams } from '../http/event-streams.ts'
 import type { PublishRate } from '../http/publish-rate.ts'
 import type { Hub } from '../hub/hub.ts'
 
-export interface RouteLimits {
-  readonly maxBodyBytes: number
+export interface RouteLimits extends BodyLimits {
   readonly maxTopicNameBytes: number
   readonly maxPatternsPerFeed: number
   readonly maxPageEvents: number

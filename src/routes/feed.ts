@@ -3,8 +3,9 @@
 import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { MillraceError } from '../errors.ts'
 import { preferredType } from '../http/media-type.ts'
+import { holdUntilEnd } from '../http/unfinished.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
-import { selectorOf } from '../topic-pattern.ts'
+import { isPattern, selectorOf } from '../topic-pattern.ts'
 import type { RoutePlugin } from './context.ts'
 import { requestedCursor, validPattern } from './names.ts'
 import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
@@ -43,6 +44,8 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, g
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
       }
       const cursor = requestedCursor(request, request.query)
+      const bytes = names.reduce((sum, name) => sum + bytesOf(name), 0)
+      holdUntilEnd(request, reply, bytes)
       streams.open(
         request,
         reply,
@@ -52,4 +55,9 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, g
       )
     },
   )
+}
+
+/** About what the hub's index takes to find a stream by this name: a look-up, or a node for each segment. */
+function bytesOf(name: string): number {
+  return isPattern(name) ? 600 * name.split('/').length : 300
 }

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { MillraceError } from '../errors.ts'
+import { MillraceError, type ErrorCode } from '../errors.ts'
 import type { NewEvent } from '../event.ts'
 import { decode, readLines, tooLarge } from '../http/body.ts'
 import { requestKey } from '../http/idempotency-key.ts'
@@ -32,13 +32,20 @@ export async function publishLines(
 ): Promise<LinesSummary> {
   const upload = new Upload(context, request, parse)
   try {
-    for await (const lines of readLines(request, context.limits.maxBodyBytes)) await upload.publish(lines)
+    for await (const lines of readLines(request, context.limits)) await upload.publish(lines)
   } catch (error) {
     throw upload.explain(error)
   }
   reply.code(201)
   return upload.summary()
 }
+
+// They are about the line that had begun to arrive.
+const MET_WHILE_READING: ReadonlySet<ErrorCode> = new Set([
+  'MILLRACE_BODY_CUT',
+  'MILLRACE_REQUEST_TIMEOUT',
+  'MILLRACE_CONNECTION_FULL',
+])
 
 class Upload {
   readonly #context: RouteContext
@@ -81,7 +88,7 @@ class Upload {
     // That one is about the whole request.
     if (code === 'MILLRACE_KEY_REUSED')
       return new MillraceError(code, message, { cause, extra: { published } })
-    const line = code === 'MILLRACE_BODY_CUT' ? this.#lines + 1 : this.#lines
+    const line = MET_WHILE_READING.has(code) ? this.#lines + 1 : this.#lines
     return new MillraceError(code, `Line ${line}: ${message}`, { cause, extra: { line, published } })
   }
 

@@ -119,7 +119,7 @@ async function publishOne(
   const key = requestKey(request)
   const waitMs = publishRate.take(request.ip, 1)
   if (waitMs > 0) throw tooFast(waitMs)
-  const data = await readText(request, limits.maxBodyBytes)
+  const data = await readText(request, limits)
   const isJson = kind === 'json'
   if (isJson) jsonText(data)
   const events = [{ topic, data, type, isJson, isState }]

@@ -2,7 +2,7 @@
 
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import type { EventSourceMessage } from 'eventsource-parser'
-import type { TestHub } from './hub.ts'
+import type { Reachable } from './hub.ts'
 
 export class EventReader {
   readonly #reader: ReadableStreamDefaultReader<EventSourceMessage>
@@ -21,7 +21,11 @@ export class EventReader {
     this.#response = response
   }
 
-  static async open(hub: TestHub, path: string, headers: Record<string, string> = {}): Promise<EventReader> {
+  static async open(
+    hub: Reachable,
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<EventReader> {
     const abort = new AbortController()
     const accept = { accept: 'text/event-stream', ...headers }
     const response = await hub.fetch(path, { headers: accept, signal: abort.signal })

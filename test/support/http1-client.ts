@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Test } from 'tap'
-import type { TestHub } from './hub.ts'
+import type { Reachable } from './hub.ts'
 
 export interface Http1Answer {
   readonly status: number
@@ -26,7 +26,7 @@ export class Http1Client {
     t.teardown(() => socket.destroy())
   }
 
-  static async connect(t: Test, hub: TestHub): Promise<Http1Client> {
+  static async connect(t: Test, hub: Reachable): Promise<Http1Client> {
     const { protocol, port: portText } = new URL(hub.url)
     const port = Number(portText)
     const isTls = protocol === 'https:'

@@ -11,7 +11,7 @@ import {
   type SecureClientSessionOptions,
 } from 'node:http2'
 import type { Test } from 'tap'
-import type { TestHub } from './hub.ts'
+import type { Reachable } from './hub.ts'
 
 export interface Answer {
   readonly status: number
@@ -23,7 +23,7 @@ export interface Answer {
 export class Http2Client {
   readonly session: ClientHttp2Session
 
-  constructor(t: Test, hub: TestHub, options: SecureClientSessionOptions = {}) {
+  constructor(t: Test, hub: Reachable, options: SecureClientSessionOptions = {}) {
     this.session = connect(hub.url, { ca: hub.ca, ...options })
     // What goes wrong is seen on the streams.
     this.session.on('error', () => {})

@@ -19,17 +19,16 @@ export interface HubProcess {
 }
 
 /** Starts `millrace serve` on a free port, its log in memory unless told otherwise; SIGKILLed when the test ends. */
-export async function startHubProcess(t: Test, flags: readonly string[] = []): Promise<HubProcess> {
+export async function startHubProcess(
+  t: Test,
+  flags: readonly string[] = [],
+  env = process.env,
+): Promise<HubProcess> {
   const certsDir = mkdtempSync(join(tmpdir(), 'millrace-certs-'))
   const port = await freePort()
-  const child = spawnCommand(t, [
-    'serve',
-    `--port=${port}`,
-    `--certs-dir=${certsDir}`,
-    '--log-format=json',
-    '--log=memory:',
-    ...flags,
-  ])
+  const own = [`--port=${port}`, `--certs-dir=${certsDir}`, '--log-format=json', '--log=memory:']
+  const args = ['serve', ...own, ...flags]
+  const child = spawnCommand(t, args, env)
   // The banner comes on stderr once the hub listens.
   for await (const text of child.stderr!) if (String(text).includes('listens on')) break
   child.stderr!.resume()

@@ -22,6 +22,9 @@ export interface TestHub {
   publish(topic: string, data: string, headers?: Record<string, string>): Promise<string>
 }
 
+/** As much of a hub as clients see, whatever process it runs in. */
+export type Reachable = Pick<TestHub, 'url' | 'ca' | 'fetch' | 'publish'>
+
 // One authority for all hubs of a test file: making keys takes time.
 const certsDir = mkdtempSync(join(tmpdir(), 'millrace-test-'))
 process.once('exit', () => rmSync(certsDir, { recursive: true, force: true }))
@@ -47,14 +50,15 @@ export async function startHub(t: Test, options: Partial<Config> = {}): Promise<
     await agent.destroy()
     await server.close()
   })
+  return { server, caFile, agent, ...reach(server.url, ca, agent) }
+}
+
+export function reach(url: string, ca: string, agent: Agent): Reachable {
   const hubFetch = (path: string, init?: RequestInit): Promise<Response> =>
-    fetch(`${server.url}${path}`, { dispatcher: agent, ...init })
+    fetch(`${url}${path}`, { dispatcher: agent, ...init })
   return {
-    server,
-    url: server.url,
-    caFile,
+    url,
     ca,
-    agent,
     fetch: hubFetch,
     publish: async (topic, data, headers = {}) => {
       const response = await hubFetch(`/topics/${topic}`, { method: 'POST', body: data, headers })
