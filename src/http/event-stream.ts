@@ -31,6 +31,8 @@ export class EventStream implements Sink {
   readonly #options: EventStreamOptions
   #subscriber: Subscriber | undefined
   #endReason: CloseReason | undefined
+  /** Why the log could not be read. */
+  error: unknown
   /** What is left of a chunk that is larger than a piece, with whatever came after it. */
   #rest: Buffer = NOTHING
   #written = 0
@@ -48,14 +50,24 @@ export class EventStream implements Sink {
     outgoing.on('drain', () => this.#drained())
     outgoing.once('close', () => {
       connection.streams--
-      this.#subscriber?.close(this.#closeReason())
+      this.#subscriber?.close(this.closeReason)
     })
   }
 
   /** Called once, as soon as there is a subscriber. */
   carry(subscriber: Subscriber): void {
     this.#subscriber = subscriber
-    if (this.#outgoing.destroyed) subscriber.close(this.#closeReason())
+    if (this.#outgoing.destroyed) subscriber.close(this.closeReason)
+  }
+
+  /** Why it ended, once it has. */
+  get closeReason(): CloseReason {
+    return this.#endReason ?? (this.connection.hasVanished ? 'vanished' : 'client')
+  }
+
+  /** What the connection has taken so far. */
+  get bytesSent(): number {
+    return this.#written - this.#outgoing.writableLength
   }
 
   get hasRoom(): boolean {
@@ -80,15 +92,16 @@ export class EventStream implements Sink {
     const waiting = this.#outgoing.writableLength
     if (waiting === 0) this.write(HEARTBEAT)
     // Not by what waits: of a slow client that could always be one chunk of the same size.
-    const taken = this.#written - waiting
+    const taken = this.bytesSent
     this.#stalledMs = waiting > 0 && taken === this.#taken ? this.#stalledMs + this.#options.heartbeatMs : 0
     this.#taken = taken
     if (this.#stalledMs >= this.#options.stallTimeoutMs) this.end('stalled')
   }
 
-  end(reason: CloseReason, retryMs?: number): void {
+  end(reason: CloseReason, error?: unknown, retryMs?: number): void {
     if (this.#endReason !== undefined) return
     this.#endReason = reason
+    this.error = error
     if (reason === 'stalled') return void this.#outgoing.destroy()
     const data: ByeData = { reason }
     this.write(Buffer.from(encodeSse({ type: BYE, data: JSON.stringify(data), retryMs })))
@@ -116,9 +129,5 @@ export class EventStream implements Sink {
     if (this.#rest.length > 0) return
     if (this.#endReason === undefined) this.#subscriber?.drained()
     else this.#outgoing.end()
-  }
-
-  #closeReason(): CloseReason {
-    return this.#endReason ?? (this.connection.hasVanished ? 'vanished' : 'client')
   }
 }

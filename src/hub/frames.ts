@@ -35,8 +35,8 @@ export interface Sink {
    */
   readonly hasRoom: boolean
   write(chunk: Buffer): void
-  /** Ends the stream from the hub's side. */
-  end(reason: CloseReason): void
+  /** Ends the stream from the hub's side; with the reason `error`, `error` is what went wrong. */
+  end(reason: CloseReason, error?: unknown): void
 }
 
 export interface Connection {

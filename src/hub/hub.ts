@@ -122,7 +122,7 @@ export class Hub implements SubscriberHost {
 
   #failReader(subscriber: Subscriber, error: unknown): void {
     this.observer.readFailed(error)
-    subscriber.sink.end('error')
+    subscriber.sink.end('error', error)
     subscriber.close('error')
   }
 

@@ -32,9 +32,8 @@ export class ReadTurns<R extends Reader> {
     this.#fail = fail
   }
 
-  /** Has the reader take a step soon. Whoever waits for a read takes its step when that is done, and not before. */
+  /** Has the reader take a step soon; if it waits for a read, when that is done. */
   queue(reader: R): void {
-    if (this.#reading.has(reader)) return
     this.#nextTurn.add(reader)
     this.#schedule()
   }
@@ -67,6 +66,7 @@ export class ReadTurns<R extends Reader> {
 
   /** Returns whether the reader waits for a read now. */
   #step(reader: R): boolean {
+    // One read at a time: when it is done, the next step follows anyway.
     if (this.#reading.has(reader)) return false
     let step: ReadStep
     try {

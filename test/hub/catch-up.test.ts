@@ -26,9 +26,12 @@ const encoder: FrameEncoder = {
   ready: () => assert.fail('no state was set'),
 }
 
+// One for all, so that a flush takes a turn: the head moves as often as it can.
+const connection = { turn: 0 }
+
 /** Takes so many chunks, and is full then. */
 class Reader implements Sink {
-  readonly connection = { turn: 0 }
+  readonly connection = connection
   readonly from: Position
   readonly wanted: Selector
   readonly frames: Frame[] = []

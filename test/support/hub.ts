@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Agent, fetch, type RequestInit, type Response } from 'undici'
-import pino from 'pino'
+import pino, { type DestinationStream } from 'pino'
 import { DEFAULTS, type Config } from '../../src/config/schema.ts'
 import { startServer, type RunningServer } from '../../src/server.ts'
 
@@ -26,9 +26,14 @@ export interface TestHub {
 const certsDir = mkdtempSync(join(tmpdir(), 'millrace-test-'))
 process.once('exit', () => rmSync(certsDir, { recursive: true, force: true }))
 
-export async function startHub(t: Test, options: Partial<Config> = {}): Promise<TestHub> {
+export async function startHub(
+  t: Test,
+  options: Partial<Config> = {},
+  logTo?: DestinationStream,
+): Promise<TestHub> {
   const config: Config = { ...DEFAULTS, port: 0, certsDir, drainMs: 200, logLevel: 'silent', ...options }
-  const server = await startServer(config, pino({ level: config.logLevel }))
+  const logger = logTo === undefined ? pino({ level: config.logLevel }) : pino({ level: 'info' }, logTo)
+  const server = await startServer(config, logger)
   const caFile = join(certsDir, 'ca.pem')
   const ca = config.tls ? readFileSync(caFile, 'utf8') : ''
   const agent = new Agent({ connect: { ca }, allowH2: true })
