@@ -18,7 +18,7 @@ export interface EventStreamOptions {
 
 // Large chunks are written in pieces of this size: a write counts as taken when all of it is, so small ones tell a slow
 // client from one that stands still, and nobody's HTTP/2 session holds a copy of a whole chunk.
-const PIECE_BYTES = 64 * 1024
+const PIECE_BYTES = 16 * 1024
 
 const NOTHING = Buffer.alloc(0)
 
@@ -112,7 +112,15 @@ export class EventStream implements Sink {
   #pass(chunk: Buffer): boolean {
     if (!this.#outgoing.writable) return false
     this.#written += chunk.length
-    return this.#outgoing.write(chunk)
+    const isTaken = this.#outgoing.write(chunk)
+    if (!isTaken) this.#writeSingly(true)
+    return isTaken
+  }
+
+  // Node hands over all that waits as one write, of 64 KiB: at 1 KB a second nothing of it is taken for a minute.
+  #writeSingly(isSlow: boolean): void {
+    if (isSlow) Object.defineProperty(this.#outgoing, '_writev', { value: null, configurable: true })
+    else Reflect.deleteProperty(this.#outgoing, '_writev')
   }
 
   #writeRest(): void {
@@ -125,6 +133,7 @@ export class EventStream implements Sink {
   }
 
   #drained(): void {
+    this.#writeSingly(false)
     this.#writeRest()
     if (this.#rest.length > 0) return
     if (this.#endReason === undefined) this.#subscriber?.drained()
