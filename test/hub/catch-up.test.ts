@@ -116,7 +116,7 @@ const range = (after: Position, through: Position): Position[] =>
   Array.from({ length: through - after }, (_, at) => after + 1 + at)
 
 t.test('1,000 readers that come back from about the same place cost about as many reads as one', async t => {
-  const { log, hub } = setUp(t, { maxEvents: 100 })
+  const { log, hub } = setUp(t, { maxEvents: 100, lifeMs: 60_000 })
   await publish(hub, 'a', 3000)
   await live([new Reader(hub, ['a'], 2000)])
   const readsOfOne = log.reads
