@@ -315,7 +315,7 @@ t.test('wherever readers come in, each gets the order of the log, each event onc
     for (const reader of readers) reader.subscriber.close('client')
     await close()
   })
-  await holds(t, property, { numRuns: 400 })
+  await holds(t, property, { numRuns: 200 })
 })
 
 function atEnd({ wanted, positions }: Reader, history: readonly NewEvent[]): boolean {
