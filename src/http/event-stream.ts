@@ -20,6 +20,8 @@ export interface EventStreamOptions {
 // client from one that stands still, and nobody's HTTP/2 session holds a copy of a whole chunk.
 const PIECE_BYTES = 16 * 1024
 
+const WRITE_ALL = '_writev'
+
 const NOTHING = Buffer.alloc(0)
 
 // A client that does not read its `millrace:bye` is cut off after this time.
@@ -39,6 +41,7 @@ export class EventStream implements Sink {
   /** How much the client had taken at the last beat. */
   #taken = 0
   #stalledMs = 0
+  #writeAll: unknown
 
   constructor(outgoing: Writable, connection: HttpConnection, options: EventStreamOptions) {
     this.#outgoing = outgoing
@@ -113,14 +116,16 @@ export class EventStream implements Sink {
     if (!this.#outgoing.writable) return false
     this.#written += chunk.length
     const isTaken = this.#outgoing.write(chunk)
-    if (!isTaken) this.#writeSingly(true)
+    // Not those that catch up: most of them are fast, and their pages come in pieces.
+    if (!isTaken && this.#subscriber?.phase === 'live') this.#writeSingly(true)
     return isTaken
   }
 
   // Node hands over all that waits as one write, of 64 KiB: at 1 KB a second nothing of it is taken for a minute.
   #writeSingly(isSlow: boolean): void {
-    if (isSlow) Object.defineProperty(this.#outgoing, '_writev', { value: null, configurable: true })
-    else Reflect.deleteProperty(this.#outgoing, '_writev')
+    const outgoing = this.#outgoing as { [WRITE_ALL]?: unknown }
+    this.#writeAll ??= outgoing[WRITE_ALL]
+    outgoing[WRITE_ALL] = isSlow ? null : this.#writeAll
   }
 
   #writeRest(): void {
@@ -133,7 +138,7 @@ export class EventStream implements Sink {
   }
 
   #drained(): void {
-    this.#writeSingly(false)
+    if (this.#writeAll !== undefined) this.#writeSingly(false)
     this.#writeRest()
     if (this.#rest.length > 0) return
     if (this.#endReason === undefined) this.#subscriber?.drained()
