@@ -18,7 +18,9 @@ export interface EventStreamOptions {
 
 // Large chunks are written in pieces of this size: a write counts as taken when all of it is, so small ones tell a slow
 // client from one that stands still, and nobody's HTTP/2 session holds a copy of a whole chunk.
-const PIECE_BYTES = 64 * 1024
+const PIECE_BYTES = 16 * 1024
+
+const WRITE_ALL = '_writev'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -31,12 +33,15 @@ export class EventStream implements Sink {
   readonly #options: EventStreamOptions
   #subscriber: Subscriber | undefined
   #endReason: CloseReason | undefined
+  /** Why the log could not be read. */
+  error: unknown
   /** What is left of a chunk that is larger than a piece, with whatever came after it. */
   #rest: Buffer = NOTHING
   #written = 0
   /** How much the client had taken at the last beat. */
   #taken = 0
   #stalledMs = 0
+  #writeAll: unknown
 
   constructor(outgoing: Writable, connection: HttpConnection, options: EventStreamOptions) {
     this.#outgoing = outgoing
@@ -48,14 +53,24 @@ export class EventStream implements Sink {
     outgoing.on('drain', () => this.#drained())
     outgoing.once('close', () => {
       connection.streams--
-      this.#subscriber?.close(this.#closeReason())
+      this.#subscriber?.close(this.closeReason)
     })
   }
 
   /** Called once, as soon as there is a subscriber. */
   carry(subscriber: Subscriber): void {
     this.#subscriber = subscriber
-    if (this.#outgoing.destroyed) subscriber.close(this.#closeReason())
+    if (this.#outgoing.destroyed) subscriber.close(this.closeReason)
+  }
+
+  /** Why it ended, once it has. */
+  get closeReason(): CloseReason {
+    return this.#endReason ?? (this.connection.hasVanished ? 'vanished' : 'client')
+  }
+
+  /** What the connection has taken so far. */
+  get bytesSent(): number {
+    return this.#written - this.#outgoing.writableLength
   }
 
   get hasRoom(): boolean {
@@ -80,15 +95,16 @@ export class EventStream implements Sink {
     const waiting = this.#outgoing.writableLength
     if (waiting === 0) this.write(HEARTBEAT)
     // Not by what waits: of a slow client that could always be one chunk of the same size.
-    const taken = this.#written - waiting
+    const taken = this.bytesSent
     this.#stalledMs = waiting > 0 && taken === this.#taken ? this.#stalledMs + this.#options.heartbeatMs : 0
     this.#taken = taken
     if (this.#stalledMs >= this.#options.stallTimeoutMs) this.end('stalled')
   }
 
-  end(reason: CloseReason, retryMs?: number): void {
+  end(reason: CloseReason, error?: unknown, retryMs?: number): void {
     if (this.#endReason !== undefined) return
     this.#endReason = reason
+    this.error = error
     if (reason === 'stalled') return void this.#outgoing.destroy()
     const data: ByeData = { reason }
     this.write(Buffer.from(encodeSse({ type: BYE, data: JSON.stringify(data), retryMs })))
@@ -99,7 +115,17 @@ export class EventStream implements Sink {
   #pass(chunk: Buffer): boolean {
     if (!this.#outgoing.writable) return false
     this.#written += chunk.length
-    return this.#outgoing.write(chunk)
+    const isTaken = this.#outgoing.write(chunk)
+    // Not those that catch up: most of them are fast, and their pages come in pieces.
+    if (!isTaken && this.#subscriber?.phase === 'live') this.#writeSingly(true)
+    return isTaken
+  }
+
+  // Node hands over all that waits as one write, of 64 KiB: at 1 KB a second nothing of it is taken for a minute.
+  #writeSingly(isSlow: boolean): void {
+    const outgoing = this.#outgoing as { [WRITE_ALL]?: unknown }
+    this.#writeAll ??= outgoing[WRITE_ALL]
+    outgoing[WRITE_ALL] = isSlow ? null : this.#writeAll
   }
 
   #writeRest(): void {
@@ -112,13 +138,10 @@ export class EventStream implements Sink {
   }
 
   #drained(): void {
+    if (this.#writeAll !== undefined) this.#writeSingly(false)
     this.#writeRest()
     if (this.#rest.length > 0) return
     if (this.#endReason === undefined) this.#subscriber?.drained()
     else this.#outgoing.end()
-  }
-
-  #closeReason(): CloseReason {
-    return this.#endReason ?? (this.connection.hasVanished ? 'vanished' : 'client')
   }
 }

@@ -8,7 +8,7 @@ import { MillraceError } from '../errors.ts'
 import type { Position, StoredEvent } from '../event.ts'
 import type { FrameEncoder, Gap } from '../hub/frames.ts'
 import type { Hub } from '../hub/hub.ts'
-import type { Start } from '../hub/subscriber.ts'
+import type { Start, Subscriber } from '../hub/subscriber.ts'
 import { GAP, OPEN, READY, type GapData, type OpenData } from '../protocol/control-events.ts'
 import { formatId } from '../protocol/ids.ts'
 import { encodeSse, feedFrame, SSE_MEDIA_TYPE, stateFrame, topicFrame } from '../protocol/sse.ts'
@@ -16,6 +16,7 @@ import type { Selector } from '../topic-pattern.ts'
 import { http2StreamOf, type Connections } from './connections.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
 import { Rounds } from './rounds.ts'
+import { ownerOf, reportEnd } from './stream-report.ts'
 
 export interface EventStreamsOptions extends EventStreamOptions {
   readonly maxStreamsPerConnection: number
@@ -59,16 +60,27 @@ export class EventStreams {
   ): void {
     const connection = this.#connections.of(request)
     this.#requireRoom(connection.streams)
+    const owner = ownerOf(request, randomBytes(12).toString('base64url'))
+    const logger = request.server.log
     const outgoing = respond(request, reply)
-    const stream = new EventStream(outgoing, connection, this.#options)
-    const stopBeats = this.#beats.add(stream)
-    this.#open.add(stream)
+    // Before the stream's own listener, which takes the subscriber away.
     outgoing.once('close', () => {
       stopBeats()
       this.#open.delete(stream)
+      const { closeReason: reason, error, bytesSent } = stream
+      const positionsBehind = this.#positionsBehind(subscriber)
+      reportEnd(logger, owner, { reason, error, selector, positionsBehind, bytesSent })
     })
-    stream.write(this.#openFrame(selector, start))
-    stream.carry(this.#hub.subscribe(selector, this.#encoders[format], stream, start))
+    const stream = new EventStream(outgoing, connection, this.#options)
+    const stopBeats = this.#beats.add(stream)
+    this.#open.add(stream)
+    stream.write(this.#openFrame(owner.feed, selector, start))
+    const subscriber = this.#hub.subscribe(selector, this.#encoders[format], stream, start)
+    stream.carry(subscriber)
+  }
+
+  #positionsBehind({ phase, position }: Subscriber): number {
+    return phase === 'live' ? 0 : Math.max(0, this.#hub.log.head() - position)
   }
 
   /** Refuses new streams, and ends those that are open, spread over this time. */
@@ -81,7 +93,7 @@ export class EventStreams {
     for (const [at, stream] of leaving.entries()) {
       const dueMs = (at / leaving.length) * spreadMs
       if (dueMs > performance.now() - startedAt + 10) await sleep(dueMs - (performance.now() - startedAt))
-      stream.end('drain', jittered(this.#options.retryMs))
+      stream.end('drain', undefined, jittered(this.#options.retryMs))
     }
     this.#beats.close()
   }
@@ -101,11 +113,8 @@ export class EventStreams {
   // Not every stream has its id from the beginning. After an unknown id the gap that follows brings it, and after the
   // states `millrace:ready`: a client that is cut off before must come back with what it had. Whoever asked for the
   // earliest does so again until it has an event.
-  #openFrame(selector: Selector, start: Start): Buffer {
-    const data: OpenData = {
-      feed: randomBytes(12).toString('base64url'),
-      topics: [...selector.topics, ...selector.patterns],
-    }
+  #openFrame(feed: string, selector: Selector, start: Start): Buffer {
+    const data: OpenData = { feed, topics: [...selector.topics, ...selector.patterns] }
     const hasId = start.kind === 'resume' || (start.kind === 'now' && !start.hasStates)
     const id = hasId ? formatId(this.#hub.log.epoch, start.position) : undefined
     const { retryMs } = this.#options

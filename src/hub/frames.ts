@@ -35,11 +35,16 @@ export interface Sink {
    */
   readonly hasRoom: boolean
   write(chunk: Buffer): void
-  /** Ends the stream from the hub's side. */
-  end(reason: CloseReason): void
+  /** Ends the stream from the hub's side; with the reason `error`, `error` is what went wrong. */
+  end(reason: CloseReason, error?: unknown): void
 }
 
 export interface Connection {
   /** The flush turn that last wrote to this connection. */
   turn: number
+}
+
+/** About how much an event's frame takes: in characters, which cost nothing to count. None is free. */
+export function frameSize(event: StoredEvent): number {
+  return event.data.length + 64
 }

@@ -1,13 +1,15 @@
 // The hub: publishers append to the log, and what the log's tail hands back is delivered to whoever wants it.
 // Delivery happens only from the tail, so everybody sees the log's order and nobody sees what was not kept.
 
-import type { NewEvent, Position, StoredEvent } from '../event.ts'
+import { RESET, type NewEvent, type Position, type StoredEvent } from '../event.ts'
 import type { AppendKey } from '../log/append-key.ts'
 import type { Appended, EventLog } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
-import { Audience, audienceKey } from './audience.ts'
-import type { FrameEncoder, Sink } from './frames.ts'
+import { Audience } from './audience.ts'
+import { frameSize, type FrameEncoder, type Sink } from './frames.ts'
 import { SILENT_OBSERVER, type HubObserver } from './observer.ts'
+import { PAGE_LIMITS, PageCache } from './page-cache.ts'
+import { ReadTurns } from './read-turns.ts'
 import { Subscriber, type Start, type SubscriberHost } from './subscriber.ts'
 import { TopicIndex } from './topic-index.ts'
 
@@ -21,9 +23,6 @@ const MAX_PENDING_SIZE = 4 * 1024 * 1024
 // caches, and requests are answered in between.
 const CONNECTIONS_PER_TURN = 16
 
-// Catching up gets this much of a turn before other work has its chance, in milliseconds.
-const READ_TURN_MS = 4
-
 interface Delivery {
   readonly audience: Audience
   readonly events: number
@@ -33,6 +32,7 @@ interface Delivery {
 export class Hub implements SubscriberHost {
   readonly log: EventLog
   readonly observer: HubObserver
+  readonly pages: PageCache
   position: Position
   readonly #index = new TopicIndex<Audience>()
   readonly #audiences = new Map<string, Audience>()
@@ -42,12 +42,16 @@ export class Hub implements SubscriberHost {
   #isFlushing = false
   #publishersWaiting: (() => void)[] = []
   #turn = 0
-  readonly #readers = new Set<Subscriber>()
-  #isReading = false
+  readonly #readTurns: ReadTurns<Subscriber>
 
-  constructor(log: EventLog, observer: HubObserver = SILENT_OBSERVER) {
+  constructor(log: EventLog, observer: HubObserver = SILENT_OBSERVER, pageLimits = PAGE_LIMITS) {
     this.log = log
     this.observer = observer
+    this.pages = new PageCache(log, observer, pageLimits)
+    this.#readTurns = new ReadTurns(
+      () => this.pages.hasLane,
+      (subscriber, error) => this.#failReader(subscriber, error),
+    )
     this.position = log.head()
     this.#stopTail = log.tail(events => this.#take(events))
   }
@@ -88,30 +92,27 @@ export class Hub implements SubscriberHost {
 
   close(): void {
     this.#stopTail()
+    this.pages.clear()
   }
 
   // ---- for subscribers
 
   queueRead(subscriber: Subscriber): void {
-    this.#readers.add(subscriber)
-    if (this.#isReading) return
-    this.#isReading = true
-    setImmediate(() => void this.#readInTurn())
+    this.#readTurns.queue(subscriber)
   }
 
   join(subscriber: Subscriber): void {
-    const key = audienceKey(subscriber.selector, subscriber.encoder)
-    let audience = this.#audiences.get(key)
+    let audience = this.#audiences.get(subscriber.audienceKey)
     if (audience === undefined) {
       audience = new Audience(subscriber.selector, subscriber.encoder)
-      this.#audiences.set(key, audience)
+      this.#audiences.set(audience.key, audience)
       this.#index.add(audience.selector, audience)
     }
     audience.subscribers.add(subscriber)
   }
 
   leave(subscriber: Subscriber): void {
-    const audience = this.#audiences.get(audienceKey(subscriber.selector, subscriber.encoder))
+    const audience = this.#audiences.get(subscriber.audienceKey)
     if (audience === undefined) return
     audience.subscribers.delete(subscriber)
     if (audience.subscribers.size > 0) return
@@ -119,22 +120,9 @@ export class Hub implements SubscriberHost {
     this.#index.remove(audience.selector, audience)
   }
 
-  // ---- catching up: readers take turns, one page each
-
-  async #readInTurn(): Promise<void> {
-    const deadline = performance.now() + READ_TURN_MS
-    for (const subscriber of this.#readers) {
-      this.#readers.delete(subscriber)
-      await subscriber.readOn().catch((error: unknown) => this.#failReader(subscriber, error))
-      if (performance.now() > deadline) break
-    }
-    if (this.#readers.size > 0) setImmediate(() => void this.#readInTurn())
-    else this.#isReading = false
-  }
-
   #failReader(subscriber: Subscriber, error: unknown): void {
     this.observer.readFailed(error)
-    subscriber.sink.end('error')
+    subscriber.sink.end('error', error)
     subscriber.close('error')
   }
 
@@ -143,7 +131,9 @@ export class Hub implements SubscriberHost {
   #take(events: readonly StoredEvent[]): void {
     for (const event of events) {
       this.#pending.push(event)
-      this.#pendingSize += deliverySize(event)
+      this.#pendingSize += frameSize(event)
+      // Whoever deletes a topic does not want it handed out any more.
+      if (event.type === RESET) this.pages.clear()
     }
     if (this.#isFlushing) return
     this.#isFlushing = true
@@ -206,7 +196,7 @@ export class Hub implements SubscriberHost {
     let count = 0
     let bytes = 0
     while (count < this.#pending.length && bytes < MAX_FLUSH_SIZE) {
-      bytes += deliverySize(this.#pending[count++]!)
+      bytes += frameSize(this.#pending[count++]!)
     }
     this.#pendingSize -= bytes
     if (count < this.#pending.length) return this.#pending.splice(0, count)
@@ -232,9 +222,4 @@ export class Hub implements SubscriberHost {
     }
     return addressed.map(audience => ({ audience, events: audience.events, chunk: audience.takeChunk() }))
   }
-}
-
-// In characters, which cost nothing to count. An event without data is not free either.
-function deliverySize(event: StoredEvent): number {
-  return event.data.length + 64
 }

@@ -15,6 +15,10 @@ export interface HubObserver {
   fellBehind(): void
   /** A subscriber reached the head and joined its audience. */
   wentLive(): void
+  /** A page was read from the log for a subscriber that catches up. */
+  pageRead(): void
+  /** A subscriber that catches up got a page that was in memory. */
+  pageShared(): void
   /** A subscriber was told that events are gone. */
   gapAnnounced(): void
   /** The log failed to read for a subscriber, which is closed for it. */
@@ -29,6 +33,8 @@ export const SILENT_OBSERVER: HubObserver = {
   unsubscribed() {},
   fellBehind() {},
   wentLive() {},
+  pageRead() {},
+  pageShared() {},
   gapAnnounced() {},
   readFailed() {},
 }

@@ -2,16 +2,19 @@
 // is not (it just came, it resumes, its socket stopped taking data) it reads the log from its position, page by page,
 // until it meets the head and joins its audience again. One mechanism, three speeds.
 
-import type { Position, StoredEvent } from '../event.ts'
-import type { EventLog, ReadLimit, ReadPage } from '../log/event-log.ts'
+import type { Position } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
+import { audienceKey } from './audience.ts'
 import type { CloseReason } from './close-reason.ts'
+import { EncodedPage, type PagePart } from './encoded-page.ts'
 import type { FrameEncoder, Gap, Sink } from './frames.ts'
 import type { HubObserver } from './observer.ts'
+import type { PageAnswer, PageCache } from './page-cache.ts'
+import type { ReadStep } from './read-turns.ts'
 
 /** What a subscriber needs of the hub. */
 export interface SubscriberHost {
-  readonly log: EventLog
+  readonly pages: PageCache
   readonly observer: HubObserver
   /** Every live subscriber has, or is getting, all events up to here. */
   readonly position: Position
@@ -37,12 +40,13 @@ export interface Start {
 
 export type SubscriberPhase = 'catching-up' | 'live' | 'behind' | 'closed'
 
-const PAGE_EVENTS = 1000
-const PAGE_BYTES = 64 * 1024
+// Up to here it is cheaper to copy small pages into one chunk than to write each. A larger one is handed over as it is.
+const SMALL_BYTES = 16 * 1024
 
 export class Subscriber {
   readonly selector: Selector
   readonly encoder: FrameEncoder
+  readonly audienceKey: string
   readonly sink: Sink
   /**
    * Everything that matches, up to here, was written to the sink. Live, it is the last flush that brought something: the
@@ -55,6 +59,11 @@ export class Subscriber {
   #states: { after: Position; through: Position } | undefined
   /** Losses up to here are known to the client, or of no concern to it. */
   #knownLoss: Position = 0
+  /** What the read brought that the last step waited for. */
+  #page: EncodedPage | undefined
+  #gone: EncodedPage | undefined
+  /** It has not waited in vain at this position. */
+  #mayJoin = true
   /** How much the log had lost when the client accepted it untold: a later loss may hide among that. */
   #acceptedLosses: number | undefined
   /** Whatever is gone before the first page is no news: the client asked for what there is. */
@@ -64,6 +73,7 @@ export class Subscriber {
     this.#host = host
     this.selector = selector
     this.encoder = encoder
+    this.audienceKey = audienceKey(selector, encoder)
     this.sink = sink
     this.position = start.position
     this.#acceptsLoss = start.kind === 'earliest' || start.kind === 'unknown'
@@ -95,73 +105,120 @@ export class Subscriber {
     this.#host.observer.unsubscribed(reason, wasLive)
   }
 
-  /** Takes one step towards the head. Called by the hub, one call at a time. */
-  async readOn(): Promise<void> {
+  /** Takes a step towards the head, of about a page. Called by the hub, and not while a step waits for its read. */
+  readOn(): ReadStep {
     // Without room nothing is read: `drained` comes when there is.
-    if (this.phase === 'closed' || this.phase === 'live' || !this.sink.hasRoom) return
-    if (this.#states !== undefined) await this.#readStates(this.#states)
-    else if (this.position === this.#host.position) return this.#goLive()
-    else if (this.position < this.#host.position) await this.#readEvents()
+    if (this.phase === 'closed' || this.phase === 'live' || !this.sink.hasRoom) {
+      this.#page = undefined
+      this.#gone = undefined
+      return undefined
+    }
+    if (this.#states !== undefined) return this.#readStates(this.#states)
+    const step = this.position < this.#host.position ? this.#readEvents() : undefined
+    if (step !== undefined) return step
+    if (this.position < this.#host.position) return 'again'
+    if (this.position === this.#host.position) return this.#goLive()
     // Ahead, it came with the id of an event whose delivery has not begun: the next turn sees to it.
-    if (!this.#isClosed()) this.#host.queueRead(this)
+    this.#host.queueRead(this)
+    return undefined
   }
 
-  #goLive(): void {
+  #goLive(): ReadStep {
+    if (!this.sink.hasRoom) return undefined
     this.phase = 'live'
     this.#acceptsLoss = false
     this.#host.join(this)
     this.#host.observer.wentLive()
+    return undefined
   }
 
-  async #readEvents(): Promise<void> {
-    const page = await this.#host.log.read(this.position, this.selector, this.#limit(this.#host.position))
-    if (this.#isClosed()) return
-    if (this.#isNewLoss(page)) this.#noteLoss(page)
+  /** Hands over what is in memory, in one piece; returns the read that it takes to go on. */
+  #readEvents(): ReadStep {
+    const parts: PagePart[] = []
+    let step: ReadStep
+    for (let bytes = 0; this.position < this.#host.position && bytes < SMALL_BYTES;) {
+      const page = this.#nextPage()
+      if (!(page instanceof EncodedPage)) {
+        step = this.#waitFor(page, brought => (this.#page = brought))
+        break
+      }
+      if (page.lostThrough > this.position) {
+        // What comes before the gap is written first.
+        if (parts.length === 0) step = this.#crossLoss(page)
+        break
+      }
+      const part = page.part(this.position)
+      parts.push(part)
+      bytes += part.chunk.length
+      this.#moveTo(page.to)
+    }
+    this.#write(parts)
+    return step
+  }
+
+  #nextPage(): PageAnswer {
+    const page =
+      this.#page ?? this.#host.pages.events(this, this.position, this.#host.position, this.#mayJoin)
+    this.#page = undefined
+    return page
+  }
+
+  #waitFor(
+    read: Exclude<PageAnswer, EncodedPage>,
+    take: (brought: EncodedPage | undefined) => void,
+  ): ReadStep {
+    if (read === 'no lane') return read
+    // Should it bring something else, the next read is this subscriber's own.
+    this.#mayJoin = false
+    return read.then(take)
+  }
+
+  #moveTo(position: Position): void {
+    this.position = position
     this.#acceptsLoss = false
-    const through = page.lostThrough === 0 ? page.position : await this.#handGoneStates(page)
-    if (this.#isClosed()) return
-    const isCut = through < page.position
-    const events = isCut ? page.events.filter(event => event.position <= through) : page.events
-    this.#write(events, event => this.encoder.event(event))
-    this.position = through
+    this.#mayJoin = true
   }
 
-  #isNewLoss({ lostThrough, losses }: ReadPage): boolean {
+  /** A page with a hole in it: the gap, the states that the hole has left, and then the events. */
+  #crossLoss(page: EncodedPage): ReadStep {
+    const states = this.#gone ?? this.#host.pages.goneStates(this, page, this.position)
+    if (!(states instanceof EncodedPage)) {
+      // The states are those that this very page lacks.
+      this.#page = page
+      return this.#waitFor(states, brought => (this.#gone = brought))
+    }
+    this.#gone = undefined
+    if (this.#isNewLoss(page)) this.#noteLoss(page)
+    this.#write([states.part(this.position)])
+    this.#write([page.part(this.position, states.to)])
+    this.#moveTo(states.to)
+    return undefined
+  }
+
+  // A page that was read before the client accepted the losses knows of fewer, and of none that is new.
+  #isNewLoss({ lostThrough, losses }: EncodedPage): boolean {
     if (lostThrough > this.#knownLoss) return true
-    return lostThrough > 0 && this.#acceptedLosses !== undefined && losses !== this.#acceptedLosses
+    return this.#acceptedLosses !== undefined && losses > this.#acceptedLosses
   }
 
-  #noteLoss({ lostThrough, losses }: ReadPage): void {
+  #noteLoss({ lostThrough, losses }: EncodedPage): void {
     this.#knownLoss = lostThrough
     this.#acceptedLosses = this.#acceptsLoss ? losses : undefined
     if (this.#acceptsLoss) return
     this.#announce({ reason: 'expired', resumesAfter: this.position, lostThrough })
   }
 
-  /**
-   * Hands over the states that were set within this page and left the history before it was read. Page by page, for
-   * more can be lost, under the same gap, while the reader is on its way. Returns how far they go.
-   */
-  async #handGoneStates(page: ReadPage): Promise<Position> {
-    const limit = { ...this.#limit(page.position), onlyGone: true }
-    const states = await this.#host.log.readStates(this.position, this.selector, limit)
-    if (this.#isClosed()) return states.position
-    // What went since the page was read is in the page.
-    const kept = new Set(page.events.map(event => event.position))
-    const gone = states.events.filter(event => !kept.has(event.position))
-    this.#write(gone, event => this.encoder.state(event))
-    return states.position
-  }
-
-  async #readStates(states: { after: Position; through: Position }): Promise<void> {
-    const limit = { ...this.#limit(states.through), onlyGone: false }
-    const page = await this.#host.log.readStates(states.after, this.selector, limit)
-    if (this.#isClosed()) return
-    this.#write(page.events, event => this.encoder.state(event))
-    states.after = page.position
-    if (states.after < states.through) return
-    this.#states = undefined
-    this.sink.write(this.encoder.ready(this.position))
+  #readStates(states: { after: Position; through: Position }): ReadStep {
+    const page = this.#page ?? this.#host.pages.states(this, states.after, states.through)
+    this.#page = undefined
+    if (!(page instanceof EncodedPage)) return this.#waitFor(page, brought => (this.#page = brought))
+    this.#write([page.part(states.after)])
+    states.after = page.to
+    if (states.after >= states.through) {
+      this.#states = undefined
+      this.sink.write(this.encoder.ready(this.position))
+    }
+    return 'again'
   }
 
   #announce(gap: Gap): void {
@@ -169,18 +226,14 @@ export class Subscriber {
     this.#host.observer.gapAnnounced()
   }
 
-  #write(events: readonly StoredEvent[], encode: (event: StoredEvent) => Buffer): void {
-    if (events.length === 0) return
-    this.sink.write(events.length === 1 ? encode(events[0]!) : Buffer.concat(events.map(encode)))
-    this.#host.observer.delivered(events.length, 1)
-  }
-
-  #limit(through: Position): ReadLimit {
-    return { through, maxEvents: PAGE_EVENTS, maxBytes: PAGE_BYTES }
-  }
-
-  // A method, for the compiler would take the phase to be what it was before the await.
-  #isClosed(): boolean {
-    return this.phase === 'closed'
+  #write(parts: readonly PagePart[]): void {
+    const filled = parts.filter(part => part.events > 0)
+    if (filled.length === 0) return
+    const chunks = filled.map(part => part.chunk)
+    this.sink.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    this.#host.observer.delivered(
+      filled.reduce((events, part) => events + part.events, 0),
+      1,
+    )
   }
 }

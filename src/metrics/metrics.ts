@@ -30,6 +30,14 @@ export class Metrics implements HubObserver {
     'log_read_errors_total',
     'Streams closed since the log could not be read',
   )
+  readonly #pageReads = this.#counter(
+    'catch_up_reads_total',
+    'Pages read from the log for subscribers that catch up',
+  )
+  readonly #pagesShared = this.#counter(
+    'catch_up_shared_total',
+    'Pages that subscribers got which others had read a moment ago',
+  )
   readonly #live = this.#gauge('subscribers_live', 'Subscribers at the head')
   readonly #behind = this.#gauge('subscribers_behind', 'Subscribers that are catching up or do not read')
   readonly #closes = new Counter({
@@ -98,6 +106,14 @@ export class Metrics implements HubObserver {
   wentLive(): void {
     this.#behind.dec()
     this.#live.inc()
+  }
+
+  pageRead(): void {
+    this.#pageReads.inc()
+  }
+
+  pageShared(): void {
+    this.#pagesShared.inc()
   }
 
   gapAnnounced(): void {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Agent, fetch, type RequestInit, type Response } from 'undici'
-import pino from 'pino'
+import pino, { type DestinationStream } from 'pino'
 import { DEFAULTS, MEMORY_LOG_BYTES, type Config } from '../../src/config/schema.ts'
 import { startServer, type RunningServer } from '../../src/server.ts'
 
@@ -32,7 +32,11 @@ process.once('exit', () => rmSync(certsDir, { recursive: true, force: true }))
 const IN_MEMORY = { log: 'memory:', logMaxBytes: MEMORY_LOG_BYTES }
 
 /** Its log is in memory unless told otherwise. */
-export async function startHub(t: Test, options: Partial<Config> = {}): Promise<TestHub> {
+export async function startHub(
+  t: Test,
+  options: Partial<Config> = {},
+  logTo?: DestinationStream,
+): Promise<TestHub> {
   const config: Config = {
     ...DEFAULTS,
     ...IN_MEMORY,
@@ -42,7 +46,8 @@ export async function startHub(t: Test, options: Partial<Config> = {}): Promise<
     logLevel: 'silent',
     ...options,
   }
-  const server = await startServer(config, pino({ level: config.logLevel }))
+  const logger = logTo === undefined ? pino({ level: config.logLevel }) : pino({ level: 'info' }, logTo)
+  const server = await startServer(config, logger)
   const caFile = join(certsDir, 'ca.pem')
   const ca = config.tls ? readFileSync(caFile, 'utf8') : ''
   const agent = new Agent({ connect: { ca }, allowH2: true })

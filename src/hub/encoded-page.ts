@@ -1,0 +1,83 @@
+// A page of the log in one wire format, for every reader that stands within it: each takes what lies ahead of its own
+// position, as a part of the same bytes.
+
+import type { Position, StoredEvent } from '../event.ts'
+import type { ReadPage } from '../log/event-log.ts'
+import { frameSize } from './frames.ts'
+
+/** What a reader gets of a page. */
+export interface PagePart {
+  readonly chunk: Buffer
+  readonly events: number
+}
+
+export class EncodedPage {
+  /** The page holds everything that matches in `(from, to]` and was not lost when it was read. */
+  readonly from: Position
+  readonly to: Position
+  /** Concerns only readers that stand before it. */
+  readonly lostThrough: Position
+  readonly losses: number
+  /** About how much memory it takes, in bytes. */
+  readonly size: number
+  readonly #positions: readonly Position[]
+  #encode: (() => Buffer[]) | undefined
+  #chunk: Buffer | undefined
+  /** Where each event's frame ends in the chunk. */
+  #ends: number[] = []
+
+  constructor(from: Position, page: ReadPage, encode: (event: StoredEvent) => Buffer) {
+    this.from = from
+    this.to = page.position
+    this.lostThrough = page.lostThrough
+    this.losses = page.losses
+    this.#positions = page.events.map(event => event.position)
+    this.size = page.events.reduce((size, event) => size + frameSize(event), 0)
+    // Only when the first reader has its turn: pages can arrive faster than they should be worked on.
+    this.#encode = () => page.events.map(encode)
+  }
+
+  covers(after: Position): boolean {
+    return this.from <= after && after < this.to
+  }
+
+  has(position: Position): boolean {
+    return this.#positions[this.#countThrough(position) - 1] === position
+  }
+
+  /** What lies in `(after, through]`. */
+  part(after: Position, through: Position = this.to): PagePart {
+    const chunk = this.#encoded()
+    const first = this.#countThrough(after)
+    const end = this.#countThrough(through)
+    if (first === 0 && end === this.#positions.length) return { chunk, events: end }
+    return { chunk: chunk.subarray(this.#endOf(first), this.#endOf(end)), events: end - first }
+  }
+
+  #encoded(): Buffer {
+    if (this.#encode === undefined) return this.#chunk!
+    const frames = this.#encode()
+    this.#encode = undefined
+    let end = 0
+    this.#ends = frames.map(frame => (end += frame.length))
+    return (this.#chunk = frames.length === 1 ? frames[0]! : Buffer.concat(frames, end))
+  }
+
+  #endOf(count: number): number {
+    return count === 0 ? 0 : this.#ends[count - 1]!
+  }
+
+  /** How many of the events stand up to this position. */
+  #countThrough(position: Position): number {
+    let low = 0
+    let high = this.#positions.length
+    if (position <= this.from) return 0
+    if (position >= this.to) return high
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#positions[middle]! <= position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
