@@ -43,7 +43,8 @@ t.test(
   'slow readers cost their neighbours nothing, and lose nothing',
   { timeout: 60_000 + 20 * PAUSE_MS },
   async t => {
-    const flags = [`--stall-timeout-ms=${STALL_TIMEOUT_MS}`, '--heartbeat-ms=250']
+    const log = `--log=sqlite:${t.testdir()}`
+    const flags = [log, `--stall-timeout-ms=${STALL_TIMEOUT_MS}`, '--heartbeat-ms=250']
     const { url, caFile, child } = await startHubProcess(t, flags)
     const hub = { url, ca: readFileSync(caFile, 'utf8') }
     const reports = new Inbox<Report>()

@@ -34,7 +34,8 @@ const SHARERS = 10
 const isLong = process.env.STORM_STREAMS !== undefined
 
 t.test('all streams resume at once: none lost, none repeated, few reads', { timeout: 250_000 }, async t => {
-  const flags = [`--max-streams-per-connection=${Math.max(256, STREAMS / CONNECTIONS)}`]
+  const log = `--log=sqlite:${t.testdir()}`
+  const flags = [log, `--max-streams-per-connection=${Math.max(256, STREAMS / CONNECTIONS)}`]
   const { url, caFile, child } = await startHubProcess(t, flags)
   if (isLong) useCores('0', child.pid!)
   const hub = { url, ca: readFileSync(caFile, 'utf8') }
