@@ -49,7 +49,7 @@ export async function startServer(
   logger: Logger = createLogger(config),
 ): Promise<RunningServer> {
   const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
-  const log = await openLog({ ...config, retention: retentionRules(config) }, message => logger.warn(message))
+  const log = await openLog({ ...config, retention: retentionRules(config) }, logger)
   const metrics = new Metrics({
     usage: () => log.usage(),
     connections: () => connections.count,

@@ -64,9 +64,16 @@ export class Hub implements SubscriberHost {
     while (this.#pendingSize > MAX_PENDING_SIZE) {
       await new Promise<void>(resolve => this.#publishersWaiting.push(resolve))
     }
-    const appended = await this.log.append(events, key)
-    this.observer.published(appended.added, events.length - appended.added)
-    return appended
+    const startedAt = performance.now()
+    try {
+      const appended = await this.log.append(events, key)
+      const { added } = appended
+      this.observer.published(added, events.length - added, performance.now() - startedAt)
+      return appended
+    } catch (error) {
+      this.observer.appendFailed(error)
+      throw error
+    }
   }
 
   /** Where a subscription begins that comes with this cursor; undefined: an id that the log never issued. */

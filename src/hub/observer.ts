@@ -3,8 +3,13 @@
 import type { CloseReason } from './close-reason.ts'
 
 export interface HubObserver {
-  /** Events were appended by this hub's publishers: `added` new ones, `repeated` that the log had already. */
-  published(added: number, repeated: number): void
+  /**
+   * Events were appended by this hub's publishers: `added` new ones, `repeated` that the log had already. The log took
+   * this long.
+   */
+  published(added: number, repeated: number, milliseconds: number): void
+  /** The log refused an append, or failed. */
+  appendFailed(error: unknown): void
   /** One chunk of `events` events was written to each of `subscribers` streams. */
   delivered(events: number, subscribers: number): void
   /** A flush, from its first write to its last, took this long. */
@@ -27,6 +32,7 @@ export interface HubObserver {
 
 export const SILENT_OBSERVER: HubObserver = {
   published() {},
+  appendFailed() {},
   delivered() {},
   flushed() {},
   subscribed() {},

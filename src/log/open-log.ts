@@ -18,11 +18,15 @@ export interface LogConfig {
   readonly idempotencyKeyAgeMs: number
 }
 
-/**
- * `warn` is told what an operator should know of a log that could be opened.
- * Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE.
- */
-export async function openLog(config: LogConfig, warn: (message: string) => void): Promise<EventLog> {
+/** Takes what an operator should know. */
+export interface LogReports {
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+/** Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE. */
+export async function openLog(config: LogConfig, reports: LogReports): Promise<EventLog> {
   const options = {
     maxBytes: config.logMaxBytes,
     maxTopicBytes: config.logMaxTopicBytes,
@@ -36,9 +40,13 @@ export async function openLog(config: LogConfig, warn: (message: string) => void
   if (config.log === 'memory:') return new MemoryLog(options)
   const { SqliteLog } = await import('./sqlite.ts')
   const directory = config.log.slice('sqlite:'.length)
-  const log = await SqliteLog.open({ ...options, directory, cacheBytes: config.logCacheBytes })
+  const onTrouble = (trouble: Error | undefined): void => {
+    if (trouble === undefined) reports.info('the log takes events again')
+    else reports.error(`the log takes no events: ${trouble.message}`)
+  }
+  const log = await SqliteLog.open({ ...options, directory, cacheBytes: config.logCacheBytes, onTrouble })
   if (log.regression !== undefined) {
-    warn(
+    reports.warn(
       `the log in ${directory} lost events that were stored (${log.regression}): it goes on under a new epoch`,
     )
   }

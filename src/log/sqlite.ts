@@ -54,6 +54,8 @@ export interface SqliteLogOptions {
   readonly idempotencyKeyAgeMs: number
   /** Of how many topics without any event it is known apart what they lost. Default: 200,000. */
   readonly maxLossTopics?: number
+  /** Told when appending begins to fail, and, with undefined, when it works again. */
+  readonly onTrouble?: (trouble: Error | undefined) => void
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -90,6 +92,8 @@ export class SqliteLog implements EventLog {
   readonly #reader: Thread<ReaderMethods>
   readonly #window: Histories
   readonly #listeners = new Set<TailListener>()
+  readonly #onTrouble: (trouble: Error | undefined) => void
+  #isTroubled = false
   readonly #ticks: NodeJS.Timeout
   #queue: PendingAppend[] = []
   #batches = 0
@@ -129,7 +133,7 @@ export class SqliteLog implements EventLog {
   }
 
   private constructor(
-    { cacheBytes, maxAgeMs, retention = [], now = Date.now }: SqliteLogOptions,
+    { cacheBytes, maxAgeMs, retention = [], onTrouble = () => {}, now = Date.now }: SqliteLogOptions,
     { epoch, head, time, usage, regression }: Opened,
     writer: Thread<WriterMethods>,
     reader: Thread<ReaderMethods>,
@@ -137,6 +141,7 @@ export class SqliteLog implements EventLog {
     this.epoch = epoch
     this.regression = regression
     this.#now = now
+    this.#onTrouble = onTrouble
     this.#writer = writer
     this.#reader = reader
     this.#head = head
@@ -257,12 +262,20 @@ export class SqliteLog implements EventLog {
     try {
       const appends = batch.map(({ events, key }) => ({ fields: fieldsOf(events), key }))
       this.#publish(batch, await this.#writer.call('append', { appends, time }), time)
+      this.#noteTrouble(undefined)
     } catch (error) {
       for (const append of batch) append.reject(error)
+      this.#noteTrouble(error as Error)
     } finally {
       this.#batches--
       this.#send()
     }
+  }
+
+  #noteTrouble(trouble: Error | undefined): void {
+    const isTroubled = trouble !== undefined
+    if (isTroubled !== this.#isTroubled) this.#onTrouble(trouble)
+    this.#isTroubled = isTroubled
   }
 
   /** The batch is on disk: hands it to whoever follows the log, then answers the publishers. */

@@ -1,6 +1,7 @@
 // Counts what the hub reports, for Prometheus.
 
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { MillraceError } from '../errors.ts'
 import type { CloseReason } from '../hub/close-reason.ts'
 import type { HubObserver } from '../hub/observer.ts'
 import type { LogUsage } from '../log/event-log.ts'
@@ -52,6 +53,18 @@ export class Metrics implements HubObserver {
     labelNames: ['reason'] as const,
     registers: [this.registry],
   })
+  readonly #append = new Histogram({
+    name: 'millrace_append_seconds',
+    help: 'How long the log took to keep the events of one call',
+    buckets: [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+    registers: [this.registry],
+  })
+  readonly #appendErrors = new Counter({
+    name: 'millrace_append_errors_total',
+    help: 'Calls that the log refused or failed, by error code',
+    labelNames: ['code'] as const,
+    registers: [this.registry],
+  })
   readonly #flush = new Histogram({
     name: 'millrace_flush_seconds',
     help: 'From the first write of a flush to its last',
@@ -73,9 +86,14 @@ export class Metrics implements HubObserver {
     this.#abuse.inc({ reason })
   }
 
-  published(added: number, repeated: number): void {
+  published(added: number, repeated: number, milliseconds: number): void {
     this.#published.inc(added)
+    this.#append.observe(milliseconds / 1000)
     if (repeated > 0) this.#repeated.inc(repeated)
+  }
+
+  appendFailed(error: unknown): void {
+    this.#appendErrors.inc({ code: error instanceof MillraceError ? error.code : 'MILLRACE_INTERNAL' })
   }
 
   delivered(events: number, subscribers: number): void {
