@@ -47,6 +47,12 @@ const MET_WHILE_READING: ReadonlySet<ErrorCode> = new Set([
   'MILLRACE_CONNECTION_FULL',
 ])
 
+const ABOUT_THE_WHOLE: ReadonlySet<ErrorCode> = new Set([
+  'MILLRACE_KEY_REUSED',
+  'MILLRACE_LOG_FULL',
+  'MILLRACE_LOG_UNAVAILABLE',
+])
+
 class Upload {
   readonly #context: RouteContext
   readonly #address: string
@@ -83,13 +89,13 @@ class Upload {
 
   explain(error: unknown): unknown {
     if (!(error instanceof MillraceError)) return error
-    const { code, message, cause } = error
+    const { code, message, cause, retryAfter } = error
     const published = this.#published
-    // That one is about the whole request.
-    if (code === 'MILLRACE_KEY_REUSED')
-      return new MillraceError(code, message, { cause, extra: { published } })
+    const options = { cause, ...(retryAfter !== undefined && { retryAfter }) }
+    if (ABOUT_THE_WHOLE.has(code))
+      return new MillraceError(code, message, { ...options, extra: { published } })
     const line = MET_WHILE_READING.has(code) ? this.#lines + 1 : this.#lines
-    return new MillraceError(code, `Line ${line}: ${message}`, { cause, extra: { line, published } })
+    return new MillraceError(code, `Line ${line}: ${message}`, { ...options, extra: { line, published } })
   }
 
   summary(): LinesSummary {
