@@ -11,16 +11,13 @@
 //
 // The baseline (bench/servers/reply-sse.ts) is Fastify with fastify-sse-v2 on the same HTTP/2 and TLS settings.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openCertificates } from '../src/http/certificates.ts'
 import type { FanOutOptions, FanOutResult } from './load/fan-out-load.ts'
 import { faults, report } from './support/fan-out-report.ts'
-import { isPinned, onCore, startServer, stop } from './support/server-process.ts'
+import { openTrust, type Trust } from './support/trust.ts'
+import { runLoad } from './support/load-process.ts'
+import { isPinned, startServer } from './support/server-process.ts'
 
 const usage = `Usage: node bench/fan-out.ts [options]
   --connections N   over which the streams are spread (10; 1000: one each)
@@ -58,8 +55,6 @@ const servers = {
 }
 type ServerName = keyof typeof servers
 
-const RUN_DEADLINE_MS = 60_000
-
 // 'exit' listeners end the server.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
@@ -72,9 +67,9 @@ async function main(): Promise<void> {
   const streams = number('streams')
   if (names.length === 0 || streams % connections !== 0)
     throw new Error(`--streams must be a multiple of --connections\n${usage}`)
-  const certsDir = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
+  const trust = await openTrust()
   try {
-    const results = await runAll(names, certsDir)
+    const results = await runAll(names, trust)
     if (values.json) console.log(JSON.stringify(Object.fromEntries(results)))
     else
       console.log(
@@ -88,29 +83,27 @@ async function main(): Promise<void> {
       )
     if (faults(results).length > 0) process.exitCode = 1
   } finally {
-    await rm(certsDir, { recursive: true, force: true })
+    await trust.remove()
   }
 }
 
-async function runAll(names: ServerName[], certsDir: string): Promise<Map<ServerName, FanOutResult[]>> {
-  const { certificateAuthority } = await openCertificates({ certsDir })
-  const ca = await readFile(certificateAuthority!, 'utf8')
+async function runAll(names: ServerName[], trust: Trust): Promise<Map<ServerName, FanOutResult[]>> {
   const results = new Map(names.map(name => [name, [] as FanOutResult[]]))
   for (let run = 0; run < number('runs'); run++) {
     // Who goes first finds the machine cooler, or busier: take turns.
     for (const name of run % 2 === 0 ? names : names.toReversed()) {
-      results.get(name)!.push(await runOnce(name, certsDir, ca))
+      results.get(name)!.push(await runOnce(name, trust))
       if (process.stderr.isTTY) process.stderr.write('.')
     }
   }
   return results
 }
 
-async function runOnce(name: ServerName, certsDir: string, ca: string): Promise<FanOutResult> {
+async function runOnce(name: ServerName, { certsDir, ca }: Trust): Promise<FanOutResult> {
   // The baseline keeps nothing, so the hub's log is the one that costs no disk.
   const server = await startServer(servers[name], certsDir, name === 'millrace' ? ['--log=memory:'] : [])
   try {
-    return await load({
+    return await runLoad<FanOutResult>('fan-out-load', {
       port: server.port,
       ca,
       path: '/topics/bench/fan-out',
@@ -122,24 +115,9 @@ async function runOnce(name: ServerName, certsDir: string, ca: string): Promise<
       burst: number('burst'),
       phaseMs: number('seconds') * 1000,
       isSpinning: values.spin,
-    })
+    } satisfies FanOutOptions)
   } finally {
     await server.stop()
-  }
-}
-
-async function load(options: FanOutOptions): Promise<FanOutResult> {
-  const command = onCore(1, [join(import.meta.dirname, 'load/fan-out-load.ts'), JSON.stringify(options)])
-  const child = spawn(...command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const exited = once(child, 'exit').then(([code]) => {
-    throw new Error(`the load ended with ${code} before it had a result`)
-  })
-  try {
-    const signal = AbortSignal.timeout(RUN_DEADLINE_MS)
-    const [result] = await Promise.race([once(child, 'message', { signal }), exited])
-    return result
-  } finally {
-    await stop(child)
   }
 }
 

@@ -7,6 +7,7 @@ import { percentile } from '../support/statistics.ts'
 import { Arrivals } from './arrivals.ts'
 import { LoopMeter } from './loop-meter.ts'
 import { Publisher } from './publisher.ts'
+import { reportBack } from './report-back.ts'
 import { Subscribers, type Account, type Target } from './subscribers.ts'
 
 export interface FanOutOptions extends Target {
@@ -44,13 +45,11 @@ const SETTLE_MS = 700
 // Deliveries that are still missing after this long are lost.
 const DEADLINE_MS = 10_000
 
-const options: FanOutOptions = JSON.parse(process.argv[2]!)
-// Whoever started this is gone: end with it.
-process.on('disconnect', () => process.exit(1))
-process.send!(await run())
-process.disconnect()
+let options: FanOutOptions
+await reportBack(run)
 
-async function run(): Promise<FanOutResult> {
+async function run(given: FanOutOptions): Promise<FanOutResult> {
+  options = given
   await warmUp()
   const publisher = await Publisher.open(options, options.eventBytes)
   const arrivals = new Arrivals(publisher.sentAt)

@@ -2,6 +2,7 @@
 
 import type { ClientHttp2Session } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { post } from './post.ts'
 import { sequenceMark } from './sequence-check.ts'
 import { connectTo, type Target } from './subscribers.ts'
 
@@ -42,24 +43,9 @@ export class Publisher {
     this.#session.destroy()
   }
 
-  #post(): Promise<void> {
+  async #post(): Promise<void> {
     const sequence = ++this.last
     this.sentAt[sequence] = performance.now()
-    const stream = this.#session.request({
-      ':method': 'POST',
-      ':path': this.#path,
-      'content-type': 'text/plain',
-    })
-    stream.end(sequenceMark(sequence) + this.#filler)
-    return new Promise(resolve => {
-      let isKept = false
-      stream.on('response', headers => void (isKept = headers[':status'] === 201))
-      stream.on('error', () => {})
-      stream.on('close', () => {
-        if (!isKept) this.refused++
-        resolve()
-      })
-      stream.resume()
-    })
+    if (!(await post(this.#session, this.#path, sequenceMark(sequence) + this.#filler))) this.refused++
   }
 }

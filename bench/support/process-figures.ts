@@ -37,3 +37,17 @@ export async function memoryKiB(pid: number): Promise<number> {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
   return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1])
 }
+
+/** CPU time that threads have used, in milliseconds, by their names; those that share a name count together. */
+export async function threadTimes(pid: number): Promise<Map<string, number>> {
+  const times = new Map<string, number>()
+  for (const thread of await readdir(`/proc/${pid}/task`)) {
+    const path = `/proc/${pid}/task/${thread}`
+    const [name, stat] = await Promise.all([
+      readFile(`${path}/comm`, 'utf8'),
+      readFile(`${path}/schedstat`, 'utf8'),
+    ]).catch(() => ['gone', '0'] as const)
+    times.set(name.trim(), (times.get(name.trim()) ?? 0) + Number(stat.split(' ')[0]) / 1e6)
+  }
+  return times
+}

@@ -8,14 +8,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0
 
-/** The command that runs `args` with this Node on one core; on any where cores cannot be chosen. */
-export function onCore(core: number, args: string[]): [command: string, args: string[]] {
+/** The command that runs `args` with this Node on these cores (`0`, `0-1`); on any where they cannot be chosen. */
+export function onCore(cores: string, args: string[]): [command: string, args: string[]] {
   if (!canPin) return [process.execPath, args]
   // `taskset` becomes the command, so the child's pid is the server's.
-  return ['taskset', ['-c', String(core), process.execPath, ...args]]
+  return ['taskset', ['-c', cores, process.execPath, ...args]]
 }
 
 export const isPinned = canPin
+
+export const ALL_CORES = `0-${availableParallelism() - 1}`
 
 // As `npm start` and the `millrace` command have it; the baseline gets the same.
 const NODE_FLAGS = ['--max-semi-space-size=2']
@@ -23,18 +25,32 @@ const NODE_FLAGS = ['--max-semi-space-size=2']
 export interface ServerProcess {
   readonly pid: number
   readonly port: number
+  /** From its start until it accepted connections, milliseconds. */
+  readonly startMs: number
   stop(): Promise<void>
 }
+
+export interface ServerPlace {
+  /** Default: `0`. */
+  readonly cores?: string | undefined
+  /** For Node, beside those that every server gets. Default: none. */
+  readonly nodeFlags?: readonly string[] | undefined
+}
+
+const POLL_MS = 10
 
 /** Starts `node main serve --port N --certs-dir DIR`; resolves when it accepts connections. */
 export async function startServer(
   main: string,
   certsDir: string,
-  flags: string[] = [],
+  flags: readonly string[] = [],
+  { cores = '0', nodeFlags = [] }: ServerPlace = {},
 ): Promise<ServerProcess> {
   const port = await freePort()
-  const command = onCore(0, [
+  const startedAt = performance.now()
+  const command = onCore(cores, [
     ...NODE_FLAGS,
+    ...nodeFlags,
     main,
     'serve',
     '--port',
@@ -55,7 +71,7 @@ export async function startServer(
     await stop(child)
     throw new Error(`${main} did not start: ${complaint.trim()}`, { cause: error })
   }
-  return { pid: child.pid!, port, stop: () => stop(child) }
+  return { pid: child.pid!, port, startMs: performance.now() - startedAt, stop: () => stop(child) }
 }
 
 export async function stop(child: ChildProcess): Promise<void> {
@@ -83,10 +99,10 @@ async function freePort(): Promise<number> {
 }
 
 async function accepting(child: ChildProcess, port: number): Promise<void> {
-  const deadline = Date.now() + 15_000
+  const deadline = Date.now() + 60_000
   while (child.exitCode === null && Date.now() < deadline) {
     if (await accepts(port)) return
-    await sleep(50)
+    await sleep(POLL_MS)
   }
   throw new Error('it does not listen')
 }

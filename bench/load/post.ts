@@ -1,0 +1,16 @@
+// One publish over an HTTP/2 connection.
+
+import type { ClientHttp2Session } from 'node:http2'
+
+/** Whether it was answered with 201. */
+export function post(session: ClientHttp2Session, path: string, body: string): Promise<boolean> {
+  const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'text/plain' })
+  stream.end(body)
+  return new Promise(resolve => {
+    let isKept = false
+    stream.on('response', headers => void (isKept = headers[':status'] === 201))
+    stream.on('error', () => {})
+    stream.on('close', () => resolve(isKept))
+    stream.resume()
+  })
+}

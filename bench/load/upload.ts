@@ -1,0 +1,44 @@
+// One NDJSON upload over an HTTP/2 connection: blocks of lines, as fast as they are taken.
+
+import { once } from 'node:events'
+import type { ClientHttp2Session } from 'node:http2'
+
+export interface Block {
+  readonly text: string | Buffer
+  readonly lines: number
+}
+
+export interface Uploaded {
+  readonly sent: number
+  /** What the answer says is kept; 0 where it was not a 201. */
+  readonly published: number
+  /** Of the last event. */
+  readonly id: string
+}
+
+export async function upload(
+  session: ClientHttp2Session,
+  path: string,
+  blocks: Iterable<Block>,
+): Promise<Uploaded> {
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/x-ndjson',
+  })
+  const answer = answerOf(stream)
+  let sent = 0
+  for (const { text, lines } of blocks) {
+    sent += lines
+    if (!stream.write(text)) await once(stream, 'drain')
+  }
+  stream.end()
+  const { published = 0, id = '' } = JSON.parse(await answer) as Partial<Uploaded>
+  return { sent, published, id }
+}
+
+async function answerOf(stream: ReturnType<ClientHttp2Session['request']>): Promise<string> {
+  let text = ''
+  for await (const chunk of stream.setEncoding('utf8')) text += chunk
+  return text
+}

@@ -1,0 +1,96 @@
+// The table that bench/durable.ts prints: medians of each log, and who had the CPU.
+
+import { availableParallelism, cpus } from 'node:os'
+import type { Phase, PhaseResult, PublishResult } from '../load/publish-load.ts'
+import type { SyncFloor } from './disk.ts'
+import { median } from './statistics.ts'
+import { figure, percent, table } from './table.ts'
+
+export type LogName = 'sqlite' | 'memory'
+type Results = ReadonlyMap<LogName, readonly PublishResult[]>
+
+export interface Place {
+  readonly fileSystem: string
+  readonly floor: SyncFloor
+  readonly isPinned: boolean
+}
+
+export function phaseName({ kind, count, bytes }: Phase): string {
+  const what = {
+    'in-flight': `POST, ${count} in flight`,
+    paced: `POST, ${count}/s`,
+    lines: `NDJSON, ${count} at once`,
+  }
+  return `${what[kind]}, ${bytes} bytes`
+}
+
+const HEAD = ['events/s', 'p50 ms', 'p99 ms', 'max ms', 'main', 'writer', 'load', 'others']
+
+export function durableReport(results: Results, phases: readonly string[], place: Place): string {
+  const { fileSystem, floor, isPinned } = place
+  return [
+    `${fileSystem}; 4 KiB and fdatasync: p50 ${figure(floor.p50Ms, 2)} ms, p99 ${figure(floor.p99Ms, 2)} ms; ` +
+      `Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}` +
+      (isPinned ? ', hub on one core' : ''),
+    ...[...results].flatMap(([name, runs]) => ['', logTable(name, runs, phases)]),
+    ...(results.size > 1 ? ['', ratios(results, phases)] : []),
+    '',
+    ...warnings(results),
+  ].join('\n')
+}
+
+function logTable(name: LogName, runs: readonly PublishResult[], phases: readonly string[]): string {
+  const rows = phases.map((phase, at) => {
+    const of = (pick: (result: PhaseResult) => number): number =>
+      median(runs.map(run => pick(run.phases[at]!)))
+    const ms = (pick: (result: PhaseResult) => number): string =>
+      // Uploads have none, and JSON has no NaN.
+      runs[0]!.phases[at]!.p50Ms === null ? '' : figure(of(pick), 1)
+    return [
+      phase,
+      figure(of(result => result.perSecond)),
+      ms(result => result.p50Ms),
+      ms(result => result.p99Ms),
+      ms(result => result.maxMs),
+      percent(of(result => result.threads['MainThread'] ?? 0)),
+      percent(of(result => result.threads['writer-thread'] ?? 0)),
+      percent(of(result => result.load)),
+      percent(of(result => result.others)),
+    ]
+  })
+  return table([`${name} log`, ...HEAD], rows)
+}
+
+function ratios(results: Results, phases: readonly string[]): string {
+  const rate = (name: LogName, at: number): number =>
+    median(results.get(name)!.map(run => run.phases[at]!.perSecond))
+  const rows = phases.map((phase, at) => [phase, (rate('sqlite', at) / rate('memory', at)).toFixed(2)])
+  return table(['sqlite by memory', 'events/s'], rows)
+}
+
+/** Everything that makes a run void: one line each. */
+export function faults(results: Results): string[] {
+  return [...results].flatMap(([name, runs]) =>
+    runs.flatMap(({ phases, unaccounted }) => {
+      const failed = phases.reduce((sum, { failures }) => sum + failures, 0)
+      return [
+        ...(failed > 0 ? [`FAULT with the ${name} log: ${failed} events were not kept`] : []),
+        ...(unaccounted > 0 ? [`FAULT with the ${name} log: ${unaccounted} events are unaccounted for`] : []),
+      ]
+    }),
+  )
+}
+
+function warnings(results: Results): string[] {
+  const phases = [...results.values()].flat().flatMap(run => run.phases)
+  const found = faults(results)
+  const lines =
+    found.length === 0 ? ['every event that was sent was answered as kept, and counted once'] : found
+  if (phases.some(({ load }) => load > 0.9)) {
+    lines.push('CAUTION: the load generator was near its limit where its share is near 100%')
+  }
+  if (phases.some(({ others }) => others > 0.15)) {
+    lines.push('CAUTION: other processes had much of the CPU for a while (others): run again')
+  }
+  return lines
+}
