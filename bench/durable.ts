@@ -109,15 +109,14 @@ async function runOnce(
 }
 
 function allPhases(): Phase[] {
-  return values.bytes.split(',').flatMap(text => {
-    const bytes = Number(text)
+  const phases: Phase[] = []
+  for (const bytes of values.bytes.split(',').map(Number)) {
     if (!(bytes > 0)) throw new Error(`--bytes takes positive numbers\n${usage}`)
-    return [
-      ...[1, 16, 256].map(count => ({ kind: 'in-flight', count, bytes }) as const),
-      { kind: 'paced', count: number('rate'), bytes } as const,
-      ...[1, 4].map(count => ({ kind: 'lines', count, bytes }) as const),
-    ]
-  })
+    for (const count of [1, 16, 256]) phases.push({ kind: 'in-flight', count, bytes })
+    phases.push({ kind: 'paced', count: number('rate'), bytes })
+    for (const count of [1, 4]) phases.push({ kind: 'lines', count, bytes })
+  }
+  return phases
 }
 
 function number(name: 'rate' | 'seconds' | 'runs'): number {

@@ -11,6 +11,8 @@ export const DEFAULT_DIRECTORY = join(import.meta.dirname, '../data')
 export interface Workspace {
   /** A new directory for one run. */
   make(name: string): string
+  /** Removes one of them before the others. */
+  drop(directory: string): void
   remove(): void
 }
 
@@ -19,9 +21,10 @@ export function openWorkspace(parent: string): Workspace {
   mkdirSync(parent, { recursive: true })
   const root = mkdtempSync(join(parent, 'bench-'))
   let made = 0
-  const remove = (): void => rmSync(root, { recursive: true, force: true })
+  const drop = (directory: string): void => rmSync(directory, { recursive: true, force: true })
+  const remove = (): void => drop(root)
   process.once('exit', remove)
-  return { make: name => join(root, `${++made}-${name}`), remove }
+  return { make: name => join(root, `${++made}-${name}`), drop, remove }
 }
 
 /** Such as `ext4 on /dev/vda`. */
