@@ -1,0 +1,53 @@
+// Where a profile (`node --cpu-prof`) says the time went: the functions with the most time of their own.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { figure, table } from './table.ts'
+
+interface Profile {
+  readonly nodes: readonly {
+    readonly id: number
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
+  }[]
+  readonly samples: readonly number[]
+  /** Microseconds. */
+  readonly timeDeltas: readonly number[]
+}
+
+const SHOWN = 14
+// In the order in which the hub starts them.
+const threads = ['main thread', 'writer thread', 'reader thread']
+
+/** One table for each thread that left a profile in the directory. */
+export function profileSummary(directory: string): string {
+  const files = readdirSync(directory).filter(name => name.endsWith('.cpuprofile'))
+  const tables = files.toSorted().map(name => {
+    const profile = JSON.parse(readFileSync(join(directory, name), 'utf8')) as Profile
+    // CPU.<day>.<time>.<pid>.<thread>.<number>.cpuprofile
+    const thread = Number(name.split('.')[4])
+    return threadTable(threads[thread] ?? `thread ${thread}`, profile)
+  })
+  return tables.join('\n\n')
+}
+
+function threadTable(name: string, { nodes, samples, timeDeltas }: Profile): string {
+  const labels = new Map(nodes.map(({ id, callFrame }) => [id, label(callFrame)]))
+  const times = new Map<string, number>()
+  let busy = 0
+  for (const [at, id] of samples.entries()) {
+    const place = labels.get(id)!
+    if (place === '(idle)') continue
+    busy += timeDeltas[at]!
+    times.set(place, (times.get(place) ?? 0) + timeDeltas[at]!)
+  }
+  const top = [...times].toSorted(([, one], [, other]) => other - one).slice(0, SHOWN)
+  return table(
+    [`${name}, busy for ${figure(busy / 1e6, 1)} s`, '% of it'],
+    top.map(([place, time]) => [`  ${place}`, figure((time / busy) * 100, 1)]),
+  )
+}
+
+function label({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): string {
+  const name = functionName === '' ? '(anonymous)' : functionName
+  return url === '' ? name : `${name} ${url.startsWith('node:') ? url : basename(url)}:${lineNumber + 1}`
+}
