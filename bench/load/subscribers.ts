@@ -1,7 +1,7 @@
 // Opens many event streams over HTTP/2 and TLS, and checks what arrives on each.
 
 import { once } from 'node:events'
-import { connect, type ClientHttp2Session } from 'node:http2'
+import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import { SequenceCheck } from './sequence-check.ts'
 
 export interface Target {
@@ -9,6 +9,8 @@ export interface Target {
   /** PEM of the authority that signed the server's certificate. */
   readonly ca: string
   readonly path: string
+  /** What the server may send on a stream before the client has read it. Default: 6 MiB, as browsers grant. */
+  readonly streamWindow?: number | undefined
 }
 
 export interface Account {
@@ -23,10 +25,14 @@ const CONNECTION_WINDOW = 15 * 2 ** 20
 // TLS handshakes at a time, so that the first connection does not time out behind the last.
 const OPENING = 25
 
-export async function connectTo(target: Target): Promise<ClientHttp2Session> {
-  const session = connect(`https://127.0.0.1:${target.port}`, {
-    ca: target.ca,
-    settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
+export async function connectTo({
+  port,
+  ca,
+  streamWindow = STREAM_WINDOW,
+}: Omit<Target, 'path'>): Promise<ClientHttp2Session> {
+  const session = connect(`https://127.0.0.1:${port}`, {
+    ca,
+    settings: { initialWindowSize: streamWindow, enablePush: false },
   })
   await once(session, 'connect')
   session.setLocalWindowSize(CONNECTION_WINDOW)
@@ -36,6 +42,7 @@ export async function connectTo(target: Target): Promise<ClientHttp2Session> {
 
 export class Subscribers {
   readonly #sessions: ClientHttp2Session[] = []
+  readonly #streams: ClientHttp2Stream[] = []
   readonly #checks: SequenceCheck[] = []
   readonly #onEvent: (sequence: number) => void
   /** Streams that ended before they were closed from here. */
@@ -66,6 +73,15 @@ export class Subscribers {
     return total
   }
 
+  /** Reads nothing from now on. */
+  pause(): void {
+    for (const stream of this.#streams) stream.pause()
+  }
+
+  resume(): void {
+    for (const stream of this.#streams) stream.resume()
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true
     const closed = this.#sessions.map(session => once(session, 'close'))
@@ -83,6 +99,7 @@ export class Subscribers {
     const stream = session.request({ ':path': path, accept: 'text/event-stream' })
     const check = new SequenceCheck(after, this.#onEvent)
     this.#checks.push(check)
+    this.#streams.push(stream)
     stream.on('data', (chunk: Buffer) => check.feed(chunk))
     stream.on('error', () => {})
     stream.on('close', () => {

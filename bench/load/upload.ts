@@ -30,10 +30,12 @@ export async function upload(
   let sent = 0
   for (const { text, lines } of blocks) {
     sent += lines
-    if (!stream.write(text)) await once(stream, 'drain')
+    // A stream that was cut off says 'close', never 'drain'.
+    if (!stream.write(text)) await Promise.race([once(stream, 'drain'), once(stream, 'close')])
+    if (stream.destroyed) break
   }
   stream.end()
-  const { published = 0, id = '' } = JSON.parse(await answer) as Partial<Uploaded>
+  const { published = 0, id = '' } = JSON.parse((await answer) || '{}') as Partial<Uploaded>
   return { sent, published, id }
 }
 
