@@ -35,7 +35,7 @@ export interface BehindResult extends Account {
 }
 
 const SETTLE_MS = 1500
-const RECOVERY_DEADLINE_MS = 60_000
+const RECOVERY_DEADLINE_MS = 120_000
 const WARM_UP_EVENTS = 2000
 
 await reportBack(run)

@@ -51,3 +51,9 @@ export async function threadTimes(pid: number): Promise<Map<string, number>> {
   }
   return times
 }
+
+/** Resident set size in KiB. */
+export async function residentKiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])
+}
