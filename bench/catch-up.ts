@@ -9,15 +9,13 @@
 // other processes had. The hub has all cores (its threads need them) unless --pin leaves it with the first; the reader
 // is on the second.
 
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { CatchUpOptions, CatchUpResult } from './load/catch-up-load.ts'
 import { catchUpReport, faults, type CatchUpCase } from './support/catch-up-report.ts'
 import { DEFAULT_DIRECTORY, fileSystemOf, openWorkspace, type Workspace } from './support/disk.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
-import { profileSummary } from './support/profile-summary.ts'
+import { profiling } from './support/profile-summary.ts'
 import { ALL_CORES, startServer } from './support/server-process.ts'
 import { openTrust, type Trust } from './support/trust.ts'
 
@@ -95,10 +93,11 @@ async function readAll(
 ): Promise<CatchUpResult> {
   const cacheBytes = number('events') * CACHE_BYTES_PER_EVENT
   const flags = [`--log=sqlite:${directory}`, `--log-cache-bytes=${cacheBytes}`, ...UNLIMITED]
-  const profiles = profileDirectory(name)
+  // Of a hub that is filled first, that is in it.
+  const profile = profiling(values.profile, name)
   const server = await startServer(HUB, certsDir, flags, {
     cores: values.pin ? '0' : ALL_CORES,
-    nodeFlags: profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`],
+    nodeFlags: profile.nodeFlags,
   })
   try {
     const options = {
@@ -115,16 +114,8 @@ async function readAll(
     return await runLoad<CatchUpResult>('catch-up-load', options, DEADLINE_MS)
   } finally {
     await server.stop()
-    if (profiles !== undefined) console.log(`${name}\n${profileSummary(profiles)}\n`)
+    profile.report()
   }
-}
-
-/** The profile of a hub that was filled first has its filling in it. */
-function profileDirectory(name: string): string | undefined {
-  if (values.profile === undefined) return undefined
-  const directory = join(values.profile, name.replaceAll(/[^a-z0-9]+/g, '-'))
-  mkdirSync(directory, { recursive: true })
-  return directory
 }
 
 function number(name: 'events' | 'bytes' | 'runs'): number {

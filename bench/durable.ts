@@ -17,6 +17,7 @@ import { DEFAULT_DIRECTORY, fileSystemOf, openWorkspace, syncFloor, type Workspa
 import { durableReport, faults, phaseName, type LogName } from './support/durable-report.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
+import { profiling } from './support/profile-summary.ts'
 import { ALL_CORES, isPinned, startServer } from './support/server-process.ts'
 import { openTrust, type Trust } from './support/trust.ts'
 
@@ -29,6 +30,7 @@ const usage = `Usage: node bench/durable.ts [options]
   --phases TEXT     only those whose name contains this, such as 256 or NDJSON
   --only NAME       sqlite or memory
   --pin             leave the hub with one core
+  --profile DIR     write CPU profiles of the hubs there, and print what took the time; the rates suffer
   --json            print every run as JSON instead of the table`
 
 const { values } = parseArgs({
@@ -41,6 +43,7 @@ const { values } = parseArgs({
     phases: { type: 'string', default: '' },
     only: { type: 'string' },
     pin: { type: 'boolean', default: false },
+    profile: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -91,8 +94,10 @@ async function runOnce(
 ): Promise<PublishResult> {
   const log = name === 'sqlite' ? `sqlite:${workspace.make('log')}` : 'memory:'
   const limits = name === 'sqlite' ? UNLIMITED : UNLIMITED.filter(flag => !flag.startsWith('--log-max-bytes'))
+  const profile = profiling(values.profile, `${name} log`)
   const server = await startServer(HUB, certsDir, [`--log=${log}`, ...limits], {
     cores: values.pin ? '0' : ALL_CORES,
+    nodeFlags: profile.nodeFlags,
   })
   try {
     return await runLoad<PublishResult>('publish-load', {
@@ -105,6 +110,7 @@ async function runOnce(
     } satisfies PublishOptions)
   } finally {
     await server.stop()
+    profile.report()
   }
 }
 

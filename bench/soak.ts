@@ -9,8 +9,8 @@
 // topic's events have no hole that was not announced; a fault fails the run.
 //
 // Once a second the hub is looked at: memory from /proc, the rest from /metrics and the files. At the end, the trend of
-// its memory over the second half is printed. --plot draws the whole. The hub is on the first core, with the load on
-// the second.
+// its memory over the second half is printed. --plot draws the whole. The hub has all cores, the load is on the
+// second.
 
 import { createWriteStream } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -21,17 +21,19 @@ import type { SoakOptions, SoakResult } from './load/soak-load.ts'
 import { DEFAULT_DIRECTORY, openWorkspace } from './support/disk.ts'
 import { HUB } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
+import { profiling } from './support/profile-summary.ts'
 import { soakReport } from './support/soak-report.ts'
 import { sample, soakPlot, type SoakSample } from './support/soak-samples.ts'
-import { startServer, type ServerProcess } from './support/server-process.ts'
+import { ALL_CORES, startServer, type ServerProcess } from './support/server-process.ts'
 import { openTrust } from './support/trust.ts'
 
 const usage = `Usage: node bench/soak.ts [options]
   --minutes N       (20)
   --directory DIR   where the log is made (bench/data)
-  --rate N          events/s that are published (1000)
+  --rate N          events/s that are published (500)
   --bytes N         of data in an event, at least (100)
-  --readers N       who come and go (100)
+  --readers N       who come and go (60)
+  --profile DIR     write CPU profiles of the hub there, and print what took the time
   --samples FILE    write a JSON line for each second
   --plot FILE       draw an SVG picture
   --from FILE       draw the lines of an earlier run instead of running`
@@ -40,9 +42,10 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '20' },
     directory: { type: 'string', default: DEFAULT_DIRECTORY },
-    rate: { type: 'string', default: '1000' },
+    rate: { type: 'string', default: '500' },
     bytes: { type: 'string', default: '100' },
-    readers: { type: 'string', default: '100' },
+    readers: { type: 'string', default: '60' },
+    profile: { type: 'string' },
     samples: { type: 'string' },
     plot: { type: 'string' },
     from: { type: 'string' },
@@ -79,7 +82,11 @@ async function main(): Promise<void> {
   const trust = await openTrust()
   const directory = workspace.make('log')
   const flags = [`--log=sqlite:${directory}`, ...SMALL_LIMITS]
-  const server = await startServer(HUB, trust.certsDir, flags)
+  const profile = profiling(values.profile, 'soak')
+  const server = await startServer(HUB, trust.certsDir, flags, {
+    cores: ALL_CORES,
+    nodeFlags: profile.nodeFlags,
+  })
   try {
     const forMs = number('minutes') * 60_000
     const options = {
@@ -99,6 +106,7 @@ async function main(): Promise<void> {
     if (result.faultCount + result.refused + result.unpublished > 0) process.exitCode = 1
   } finally {
     await server.stop()
+    profile.report()
     await trust.remove()
     workspace.remove()
   }

@@ -140,8 +140,10 @@ async function openHttp2({ port, ca, path }: Target, headers: Record<string, str
     return {
       body: stream,
       close() {
+        // A stream that is paused does not end by itself, nor then does its session.
         stream.close()
         session.close()
+        setTimeout(() => session.destroy(), 100)
       },
       reset() {
         stream.close(constants.NGHTTP2_CANCEL)

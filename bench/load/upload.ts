@@ -1,6 +1,5 @@
 // One NDJSON upload over an HTTP/2 connection: blocks of lines, as fast as they are taken.
 
-import { once } from 'node:events'
 import type { ClientHttp2Session } from 'node:http2'
 
 export interface Block {
@@ -30,8 +29,7 @@ export async function upload(
   let sent = 0
   for (const { text, lines } of blocks) {
     sent += lines
-    // A stream that was cut off says 'close', never 'drain'.
-    if (!stream.write(text)) await Promise.race([once(stream, 'drain'), once(stream, 'close')])
+    if (!stream.write(text)) await drained(stream)
     if (stream.destroyed) break
   }
   stream.end()
@@ -43,4 +41,15 @@ async function answerOf(stream: ReturnType<ClientHttp2Session['request']>): Prom
   let text = ''
   for await (const chunk of stream.setEncoding('utf8')) text += chunk
   return text
+}
+
+function drained(stream: ReturnType<ClientHttp2Session['request']>): Promise<void> {
+  return new Promise(resolve => {
+    // A stream that was cut off says 'close', never 'drain'.
+    const done = (): void => {
+      stream.off('drain', done).off('close', done)
+      resolve()
+    }
+    stream.on('drain', done).on('close', done)
+  })
 }

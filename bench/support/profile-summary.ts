@@ -1,6 +1,6 @@
 // Where a profile (`node --cpu-prof`) says the time went: the functions with the most time of their own.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { figure, table } from './table.ts'
 
@@ -18,8 +18,27 @@ const SHOWN = 14
 // In the order in which the hub starts them.
 const threads = ['main thread', 'writer thread', 'reader thread']
 
+export interface Profiling {
+  /** For the hub's process. */
+  readonly nodeFlags: readonly string[]
+  /** Prints what took the time; to be called when the hub has ended. */
+  report(): void
+}
+
+/** Profiles a hub into a directory of its own below this one; does nothing without one. */
+export function profiling(parent: string | undefined, name: string): Profiling {
+  if (parent === undefined) return { nodeFlags: [], report() {} }
+  const directory = join(parent, name.replaceAll(/[^a-z0-9]+/g, '-'))
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  return {
+    nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${directory}`],
+    report: () => console.log(`${name}\n${profileSummary(directory)}\n`),
+  }
+}
+
 /** One table for each thread that left a profile in the directory. */
-export function profileSummary(directory: string): string {
+function profileSummary(directory: string): string {
   const files = readdirSync(directory).filter(name => name.endsWith('.cpuprofile'))
   const tables = files.toSorted().map(name => {
     const profile = JSON.parse(readFileSync(join(directory, name), 'utf8')) as Profile
