@@ -12,6 +12,7 @@
 import { parseArgs } from 'node:util'
 import type { BehindOptions, BehindResult } from './load/behind-load.ts'
 import { behindReport, faults } from './support/behind-report.ts'
+import { besideOthers, NOT_QUIET } from './support/cpu-watch.ts'
 import { DEFAULT_DIRECTORY, openWorkspace, type Workspace } from './support/disk.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
@@ -61,15 +62,18 @@ async function main(): Promise<void> {
   const trust = await openTrust()
   try {
     const runs: BehindResult[] = []
-    for (let run = 0; run < number('runs'); run++) {
-      runs.push(await runOnce(workspace, trust))
-      if (process.stderr.isTTY) process.stderr.write('.')
-    }
+    const isNoisy = await besideOthers(async () => {
+      for (let run = 0; run < number('runs'); run++) {
+        runs.push(await runOnce(workspace, trust))
+        if (process.stderr.isTTY) process.stderr.write('.')
+      }
+    })
     if (values.json) console.log(JSON.stringify(runs))
     else {
       const [streams, connections, events] = [number('streams'), number('connections'), number('events')]
       console.log(behindReport(runs, { streams, connections, events, bytes: number('bytes') }))
     }
+    if (isNoisy) console.error(NOT_QUIET)
     if (faults(runs, number('streams')).length > 0) process.exitCode = 1
   } finally {
     await trust.remove()

@@ -15,6 +15,7 @@ import { formatId } from '../src/protocol/ids.ts'
 import { QUIET_EVENTS, QUIET_TOPICS } from './load/quiet-topics.ts'
 import type { BuildOptions, BuiltLog } from './load/build-log.ts'
 import type { ResumeOptions, ResumeResult } from './load/resume-load.ts'
+import { besideOthers, NOT_QUIET } from './support/cpu-watch.ts'
 import { DEFAULT_DIRECTORY, fileSystemOf, openWorkspace, type Workspace } from './support/disk.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
@@ -90,10 +91,13 @@ async function main(): Promise<void> {
   const trust = await openTrust()
   try {
     const results: SizeResult[] = []
-    for (const size of sizes) results.push(await measureSize(size, workspace, trust))
+    const isNoisy = await besideOthers(async () => {
+      for (const size of sizes) results.push(await measureSize(size, workspace, trust))
+    })
     const fileSystem = await fileSystemOf(values.directory)
-    if (values.json) console.log(JSON.stringify({ fileSystem, results }))
+    if (values.json) console.log(JSON.stringify({ fileSystem, isNoisy, results }))
     else console.log(resumeReport(results, fileSystem))
+    if (isNoisy) console.error(NOT_QUIET)
   } finally {
     await trust.remove()
     workspace.remove()

@@ -36,6 +36,8 @@ interface OpenStream {
 
 const MAX_LIFE_MS = 8000
 const MAX_REST_MS = 2000
+// Some come back so late that the log has forgotten what they missed.
+const MAX_ABSENCE_MS = 60_000
 const LIVES_PER_SELECTION = 10
 // So small that a slow reader is one to the hub, too.
 const STREAM_WINDOW = 65_535
@@ -54,7 +56,8 @@ export async function runSoakReader(
     const check = new SoakCheck(selection.topic)
     for (let life = 0; life < LIVES_PER_SELECTION && performance.now() < until; life++) {
       await live(target, selection, check, account)
-      await sleep(random(MAX_REST_MS))
+      const rest = random(random(20) === 0 ? MAX_ABSENCE_MS : MAX_REST_MS)
+      await sleep(Math.max(0, Math.min(rest, until - performance.now())))
     }
     account.received += check.received
     account.gaps += check.gaps

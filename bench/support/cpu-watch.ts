@@ -1,6 +1,7 @@
 // Who had the CPU during a measurement: each thread of the server, the load, and everybody else (Linux).
 
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { threadTimes } from './process-figures.ts'
 
 export interface CpuShares {
@@ -47,6 +48,25 @@ export class CpuWatch {
     const othersMs = end.machineMs - start.machineMs - loadMs - serverMs
     return { threads, load: loadMs / elapsedMs, others: Math.max(0, othersMs) / elapsedMs }
   }
+}
+
+const LOOK_MS = 1000
+
+export const NOT_QUIET =
+  'CAUTION: other processes had much of the CPU before or after the run: run again when it is quiet'
+
+/** Runs the benchmark; true if the machine had something else to do just before or just after. */
+export async function besideOthers(run: () => Promise<void>): Promise<boolean> {
+  const before = await busyShare()
+  await run()
+  return Math.max(before, await busyShare()) > 0.15
+}
+
+/** What is used while nothing of ours runs, in shares of one core. */
+async function busyShare(): Promise<number> {
+  const [start, startMs] = [performance.now(), await machineMs()]
+  await sleep(LOOK_MS)
+  return ((await machineMs()) - startMs) / (performance.now() - start)
 }
 
 async function reading(serverPid: number): Promise<Reading> {
