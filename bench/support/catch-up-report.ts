@@ -10,12 +10,17 @@ export interface CatchUpCase {
   readonly runs: readonly CatchUpRun[]
 }
 
-const HEAD = ['events/s', 'MiB/s', 'first ms', 'main', 'reader', 'writer', 'load', 'others']
+const HEAD = ['events/s', 'MiB/s', 'first ms', 'main us', 'reader us', 'main', 'reader', 'load', 'others']
 
 export function catchUpReport(cases: readonly CatchUpCase[], fileSystem: string): string {
   const rows = cases.map(({ name, runs }) => {
     const of = (pick: (run: CatchUpRun) => number): number => median(runs.map(pick))
-    const thread = (of_: string): string => percent(of(run => run.threads[of_] ?? 0))
+    const share = (thread: string): string => percent(of(run => run.threads[thread] ?? 0))
+    const micros = (thread: string): string =>
+      figure(
+        of(run => ((run.threads[thread] ?? 0) * 1e6) / run.perSecond),
+        2,
+      )
     return [
       name,
       figure(of(run => run.perSecond)),
@@ -24,9 +29,10 @@ export function catchUpReport(cases: readonly CatchUpCase[], fileSystem: string)
         of(run => run.firstMs),
         1,
       ),
-      thread('MainThread'),
-      thread('reader-thread'),
-      thread('writer-thread'),
+      micros('MainThread'),
+      micros('reader-thread'),
+      share('MainThread'),
+      share('reader-thread'),
       percent(of(run => run.load)),
       percent(of(run => run.others)),
     ]

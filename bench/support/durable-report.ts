@@ -24,7 +24,18 @@ export function phaseName({ kind, count, bytes }: Phase): string {
   return `${what[kind]}, ${bytes} bytes`
 }
 
-const HEAD = ['events/s', 'p50 ms', 'p99 ms', 'max ms', 'main', 'writer', 'load', 'others']
+const HEAD = [
+  'events/s',
+  'p50 ms',
+  'p99 ms',
+  'max ms',
+  'main us',
+  'writer us',
+  'main',
+  'writer',
+  'load',
+  'others',
+]
 
 export function durableReport(results: Results, phases: readonly string[], place: Place): string {
   const { fileSystem, floor, isPinned } = place
@@ -46,12 +57,19 @@ function logTable(name: LogName, runs: readonly PublishResult[], phases: readonl
     const ms = (pick: (result: PhaseResult) => number): string =>
       // Uploads have none, and JSON has no NaN.
       runs[0]!.phases[at]!.p50Ms === null ? '' : figure(of(pick), 1)
+    const micros = (thread: string): string =>
+      figure(
+        of(({ threads, perSecond }) => ((threads[thread] ?? 0) * 1e6) / perSecond),
+        1,
+      )
     return [
       phase,
       figure(of(result => result.perSecond)),
       ms(result => result.p50Ms),
       ms(result => result.p99Ms),
       ms(result => result.maxMs),
+      micros('MainThread'),
+      micros('writer-thread'),
       percent(of(result => result.threads['MainThread'] ?? 0)),
       percent(of(result => result.threads['writer-thread'] ?? 0)),
       percent(of(result => result.load)),
