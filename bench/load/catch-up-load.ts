@@ -31,7 +31,8 @@ export interface CatchUpResult {
   readonly runs: readonly CatchUpRun[]
 }
 
-const DEADLINE_MS = 40_000
+// What has not come when the hub was silent for so long is lost.
+const SILENCE_MS = 10_000
 
 await reportBack(run)
 
@@ -74,15 +75,16 @@ async function catchUp(
   let bytes = 0
   let firstMs = Number.NaN
   const check = new SequenceCheck(0, () => {})
-  const deadline = setTimeout(() => stream.destroy(), DEADLINE_MS)
+  const silence = setTimeout(() => stream.destroy(), SILENCE_MS)
   for await (const chunk of stream as AsyncIterable<Buffer>) {
+    silence.refresh()
     bytes += chunk.length
     check.feed(chunk)
     if (check.received > 0 && Number.isNaN(firstMs)) firstMs = performance.now() - start
     if (check.received >= events) break
   }
   const seconds = (performance.now() - start) / 1000
-  clearTimeout(deadline)
+  clearTimeout(silence)
   return {
     ...(await watch.stop()),
     firstMs,
