@@ -20,16 +20,21 @@ export function patternMatcher(pattern: TopicPattern): (topic: Topic) => boolean
     return topic => topic.startsWith(prefix) || topic === parent
   }
   const wanted = pattern.split('/')
-  return topic => matchesSegments(wanted, topic.split('/'))
+  return topic => matchesSegments(wanted, topic)
 }
 
-function matchesSegments(wanted: readonly string[], segments: readonly string[]): boolean {
-  for (let at = 0; at < wanted.length; at++) {
-    if (wanted[at] === '**') return true
-    if (at >= segments.length) return false
-    if (wanted[at] !== '*' && wanted[at] !== segments[at]) return false
+// Along the topic's text: whoever catches up by a pattern has each event of the log looked at.
+function matchesSegments(wanted: readonly string[], topic: Topic): boolean {
+  let at = 0
+  for (const segment of wanted) {
+    if (segment === '**') return true
+    if (at > topic.length) return false
+    const slash = topic.indexOf('/', at)
+    const end = slash < 0 ? topic.length : slash
+    if (segment !== '*' && (end - at !== segment.length || !topic.startsWith(segment, at))) return false
+    at = end + 1
   }
-  return segments.length === wanted.length
+  return at > topic.length
 }
 
 /** Whether every topic that `inner` matches is matched by `outer` too. Both may be plain topics. */

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
 import type { Position, StoredEvent } from '../event.ts'
-import type { FrameEncoder, Gap } from '../hub/frames.ts'
+import { framesOf, type FrameEncoder, type Gap } from '../hub/frames.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Start, Subscriber } from '../hub/subscriber.ts'
 import { GAP, OPEN, READY, type GapData, type OpenData } from '../protocol/control-events.ts'
@@ -127,7 +127,8 @@ function sseEncoder(epoch: string, format: StreamFormat): FrameEncoder {
   return {
     name: format,
     event: (event: StoredEvent) => Buffer.from(frame(event, epoch)),
-    state: (event: StoredEvent) => Buffer.from(stateFrame(event, format)),
+    events: events => framesOf(events.map(event => frame(event, epoch))),
+    states: events => framesOf(events.map(event => stateFrame(event, format))),
     gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
     ready: (position: Position) =>
       Buffer.from(encodeSse({ id: formatId(epoch, position), type: READY, data: '{}' })),

@@ -2,7 +2,7 @@
 
 import type { FastifyReply } from 'fastify'
 import type { Position } from '../event.ts'
-import type { FrameEncoder, Sink } from '../hub/frames.ts'
+import { framesOf, type FrameEncoder, type Sink } from '../hub/frames.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Selector } from '../topic-pattern.ts'
 
@@ -12,7 +12,8 @@ const NOTHING = Buffer.alloc(0)
 const wakeEncoder: FrameEncoder = {
   name: 'wake',
   event: () => NOTHING,
-  state: () => NOTHING,
+  events: events => framesOf(events.map(() => '')),
+  states: events => framesOf(events.map(() => '')),
   gap: () => NOTHING,
   ready: () => NOTHING,
 }

@@ -3,7 +3,7 @@
 
 import type { Position, StoredEvent } from '../event.ts'
 import type { ReadPage } from '../log/event-log.ts'
-import { frameSize } from './frames.ts'
+import { frameSize, type Frames } from './frames.ts'
 
 /** What a reader gets of a page. */
 export interface PagePart {
@@ -21,20 +21,18 @@ export class EncodedPage {
   /** About how much memory it takes, in bytes. */
   readonly size: number
   readonly #positions: readonly Position[]
-  #encode: (() => Buffer[]) | undefined
-  #chunk: Buffer | undefined
-  /** Where each event's frame ends in the chunk. */
-  #ends: number[] = []
+  /** Only when the first reader has its turn: pages can arrive faster than they should be worked on. */
+  #encode: (() => Frames) | undefined
+  #frames: Frames | undefined
 
-  constructor(from: Position, page: ReadPage, encode: (event: StoredEvent) => Buffer) {
+  constructor(from: Position, page: ReadPage, encode: (events: readonly StoredEvent[]) => Frames) {
     this.from = from
     this.to = page.position
     this.lostThrough = page.lostThrough
     this.losses = page.losses
     this.#positions = page.events.map(event => event.position)
     this.size = page.events.reduce((size, event) => size + frameSize(event), 0)
-    // Only when the first reader has its turn: pages can arrive faster than they should be worked on.
-    this.#encode = () => page.events.map(encode)
+    this.#encode = () => encode(page.events)
   }
 
   covers(after: Position): boolean {
@@ -47,24 +45,18 @@ export class EncodedPage {
 
   /** What lies in `(after, through]`. */
   part(after: Position, through: Position = this.to): PagePart {
-    const chunk = this.#encoded()
+    const { chunk, ends } = this.#encoded()
     const first = this.#countThrough(after)
     const end = this.#countThrough(through)
     if (first === 0 && end === this.#positions.length) return { chunk, events: end }
-    return { chunk: chunk.subarray(this.#endOf(first), this.#endOf(end)), events: end - first }
+    return { chunk: chunk.subarray(ends[first - 1] ?? 0, ends[end - 1] ?? 0), events: end - first }
   }
 
-  #encoded(): Buffer {
-    if (this.#encode === undefined) return this.#chunk!
-    const frames = this.#encode()
+  #encoded(): Frames {
+    this.#frames ??= this.#encode!()
+    // The events themselves are needed no more.
     this.#encode = undefined
-    let end = 0
-    this.#ends = frames.map(frame => (end += frame.length))
-    return (this.#chunk = frames.length === 1 ? frames[0]! : Buffer.concat(frames, end))
-  }
-
-  #endOf(count: number): number {
-    return count === 0 ? 0 : this.#ends[count - 1]!
+    return this.#frames
   }
 
   /** How many of the events stand up to this position. */

@@ -8,11 +8,29 @@ export interface FrameEncoder {
   /** Names the format; subscribers share chunks only with others of the same format. */
   readonly name: string
   event(event: StoredEvent): Buffer
-  /** A topic's state, for someone who did not see it set: it must not move the reader's last id. */
-  state(event: StoredEvent): Buffer
+  /** The same for a page of events: one chunk costs much less than its frames by themselves. */
+  events(events: readonly StoredEvent[]): Frames
+  /** Topics' states, for someone who did not see them set: they must not move the reader's last id. */
+  states(events: readonly StoredEvent[]): Frames
   gap(gap: Gap): Buffer
   /** The states were handed over; the reader's last id is this position from here on. */
   ready(position: Position): Buffer
+}
+
+export interface Frames {
+  readonly chunk: Buffer
+  /** Where each frame ends in the chunk. */
+  readonly ends: readonly number[]
+}
+
+/** Frames that are text, as bytes. */
+export function framesOf(texts: readonly string[]): Frames {
+  const text = texts.join('')
+  const chunk = Buffer.from(text)
+  // Where every character is one byte, nothing has to be measured.
+  const isAscii = chunk.length === text.length
+  let end = 0
+  return { chunk, ends: texts.map(each => (end += isAscii ? each.length : Buffer.byteLength(each))) }
 }
 
 /** What a subscriber is told when events it wanted are gone. */

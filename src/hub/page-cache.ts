@@ -86,7 +86,7 @@ export class PageCache {
     const { selector, encoder, audienceKey } = wish
     const read = (): Promise<ReadPage> => this.#log.read(after, selector, this.#limit(through))
     return this.#answer(audienceKey, this.#shelves.get(audienceKey), after, mayJoin, async () => {
-      return new EncodedPage(after, await read(), event => encoder.event(event))
+      return new EncodedPage(after, await read(), events => encoder.events(events))
     })
   }
 
@@ -98,7 +98,7 @@ export class PageCache {
     const limit = { ...this.#limit(through), onlyGone: false }
     return this.#answer(key, this.#shelves.get(key), after, false, async () => {
       const states = await this.#log.readStates(after, selector, limit)
-      return new EncodedPage(after, states, event => encoder.state(event))
+      return new EncodedPage(after, states, events => encoder.states(events))
     })
   }
 
@@ -115,7 +115,7 @@ export class PageCache {
       const states = await this.#log.readStates(after, selector, limit)
       // What went since the page was read is in the page.
       const events = states.events.filter(event => !page.has(event.position))
-      return new EncodedPage(after, { ...states, events }, event => encoder.state(event))
+      return new EncodedPage(after, { ...states, events }, kept => encoder.states(kept))
     })
   }
 

@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { RESET, type NewEvent, type Position, type Topic } from '../../src/event.ts'
-import type { FrameEncoder, Gap, Sink } from '../../src/hub/frames.ts'
+import { framesOf, type FrameEncoder, type Gap, type Sink } from '../../src/hub/frames.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import { PAGE_LIMITS, READ_LANES } from '../../src/hub/page-cache.ts'
 import type { Subscriber } from '../../src/hub/subscriber.ts'
@@ -17,12 +17,13 @@ import { holds } from '../support/properties.ts'
 
 type Frame = { readonly position: Position; readonly topic: Topic } | { readonly gap: Gap }
 
-const frame = (content: Frame): Buffer => Buffer.from(`${JSON.stringify(content)}\n`)
+const frame = (content: Frame): string => `${JSON.stringify(content)}\n`
 const encoder: FrameEncoder = {
   name: 'test',
-  event: ({ position, topic }) => frame({ position, topic }),
-  state: () => assert.fail('no state was set'),
-  gap: gap => frame({ gap }),
+  event: ({ position, topic }) => Buffer.from(frame({ position, topic })),
+  events: several => framesOf(several.map(({ position, topic }) => frame({ position, topic }))),
+  states: several => (several.length === 0 ? framesOf([]) : assert.fail('no state was set')),
+  gap: gap => Buffer.from(frame({ gap })),
   ready: () => assert.fail('no state was set'),
 }
 

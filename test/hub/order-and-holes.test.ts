@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { RESET, type NewEvent, type Position, type StoredEvent } from '../../src/event.ts'
-import type { Connection, FrameEncoder, Sink } from '../../src/hub/frames.ts'
+import { framesOf, type Connection, type FrameEncoder, type Sink } from '../../src/hub/frames.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { Subscriber } from '../../src/hub/subscriber.ts'
 import type { ReadLimit, ReadPage } from '../../src/log/event-log.ts'
@@ -363,9 +363,9 @@ class Client implements Sink {
 }
 
 function encoderOf(name: string, world: World): FrameEncoder {
-  const frame = (content: { kind: Received['kind']; position?: Position }): Buffer => {
+  const text = (content: { kind: Received['kind']; position?: Position }): string => {
     world.encoded++
-    return Buffer.from(`${JSON.stringify({ encoder: name, ...content })}\n`)
+    return `${JSON.stringify({ encoder: name, ...content })}\n`
   }
   const at = ({ position, topic }: StoredEvent): { position: Position; topic: string } => ({
     position,
@@ -373,10 +373,11 @@ function encoderOf(name: string, world: World): FrameEncoder {
   })
   return {
     name,
-    event: stored => frame({ kind: 'event', ...at(stored) }),
-    state: stored => frame({ kind: 'state', ...at(stored) }),
-    gap: gap => frame({ kind: 'gap', ...gap }),
-    ready: position => frame({ kind: 'ready', position }),
+    event: stored => Buffer.from(text({ kind: 'event', ...at(stored) })),
+    events: several => framesOf(several.map(stored => text({ kind: 'event', ...at(stored) }))),
+    states: several => framesOf(several.map(stored => text({ kind: 'state', ...at(stored) }))),
+    gap: gap => Buffer.from(text({ kind: 'gap', ...gap })),
+    ready: position => Buffer.from(text({ kind: 'ready', position })),
   }
 }
 

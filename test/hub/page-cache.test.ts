@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Position } from '../../src/event.ts'
 import { EncodedPage } from '../../src/hub/encoded-page.ts'
-import type { FrameEncoder } from '../../src/hub/frames.ts'
+import { framesOf, type FrameEncoder } from '../../src/hub/frames.ts'
 import { SILENT_OBSERVER } from '../../src/hub/observer.ts'
 import { PAGE_LIMITS, PageCache, READ_LANES, type PageAnswer } from '../../src/hub/page-cache.ts'
 import type { MemoryLogOptions } from '../../src/log/memory.ts'
@@ -12,7 +12,8 @@ import { HeldLog } from '../support/held-log.ts'
 const encoder: FrameEncoder = {
   name: 'test',
   event: ({ position }) => Buffer.from(`${position} `),
-  state: ({ position }) => Buffer.from(`state ${position} `),
+  events: several => framesOf(several.map(({ position }) => `${position} `)),
+  states: several => framesOf(several.map(({ position }) => `state ${position} `)),
   gap: () => Buffer.alloc(0),
   ready: () => Buffer.alloc(0),
 }

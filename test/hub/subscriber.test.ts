@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import type { FrameEncoder, Gap, Sink } from '../../src/hub/frames.ts'
+import { framesOf, type FrameEncoder, type Gap, type Sink } from '../../src/hub/frames.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
@@ -22,7 +22,8 @@ class SlowSink implements Sink {
 const encoder: FrameEncoder = {
   name: 'test',
   event: event => Buffer.from(`${event.position}\n`),
-  state: event => Buffer.from(`state ${event.position}\n`),
+  events: several => framesOf(several.map(event => `${event.position}\n`)),
+  states: several => framesOf(several.map(event => `state ${event.position}\n`)),
   gap: (gap: Gap) => Buffer.from(`gap ${gap.resumesAfter} ${gap.lostThrough}\n`),
   ready: position => Buffer.from(`ready ${position}\n`),
 }

@@ -131,7 +131,7 @@ export class Reader {
   }
 
   #eventsOf(after: Position, selector: Selector, limit: ReadLimit): Page {
-    const topics = this.#finder.candidates(after, selector, limit.maxEvents)
+    const topics = this.#finder.candidates(after, selector, limit)
     const { positions, through } =
       topics === undefined
         ? this.#scanned(this.#scan, after, selector, limit)

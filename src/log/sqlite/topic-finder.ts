@@ -4,7 +4,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { LRUCache } from 'lru-cache'
 import type { Position, Topic } from '../../event.ts'
 import type { Selector, TopicPattern } from '../../topic-pattern.ts'
-import type { TopicSummary } from '../event-log.ts'
+import type { ReadLimit, TopicSummary } from '../event-log.ts'
 import { compareNames } from '../name-order.ts'
 import { metaValue } from './database.ts'
 import { IS_RESET } from './messages.ts'
@@ -19,6 +19,9 @@ export interface FoundTopic {
 
 // With more topics than this, whole ranges of the log are read and filtered instead of merging the topics' own.
 const MAX_CANDIDATES = 4096
+
+// So few positions are read and filtered sooner than topics are looked for.
+const SHORT_RANGE = 512
 
 const COLUMNS = 'id, name, events, last, state'
 
@@ -72,10 +75,11 @@ export class TopicFinder {
    * The topics whose events after this position are to be merged; undefined when it is cheaper to read everything
    * that happened and leave out what does not match.
    */
-  candidates(after: Position, selector: Selector, pageEvents: number): FoundTopic[] | undefined {
+  candidates(after: Position, selector: Selector, limit: ReadLimit): FoundTopic[] | undefined {
+    if (limit.through - after <= SHORT_RANGE) return undefined
     // A scan is right however things have changed since; a list of topics would not be.
     if (this.#scanned.get(selector.key) === true) return undefined
-    const topics = this.#mergeable(after, selector, pageEvents)
+    const topics = this.#mergeable(after, selector, limit.maxEvents)
     if (topics === undefined) this.#scanned.set(selector.key, true)
     return topics
   }
