@@ -2,7 +2,7 @@
 // back from about the same place cost about as many reads of the log as one.
 
 import type { Position } from '../event.ts'
-import type { EventLog, ReadLimit, ReadPage } from '../log/event-log.ts'
+import type { EventLog, ReadLimit } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
 import { EncodedPage } from './encoded-page.ts'
 import type { FrameEncoder } from './frames.ts'
@@ -83,11 +83,22 @@ export class PageCache {
 
   /** The events after this position. `mayJoin`: a read will do that might bring something else. */
   events(wish: PageWish, after: Position, through: Position, mayJoin: boolean): PageAnswer {
-    const { selector, encoder, audienceKey } = wish
-    const read = (): Promise<ReadPage> => this.#log.read(after, selector, this.#limit(through))
-    return this.#answer(audienceKey, this.#shelves.get(audienceKey), after, mayJoin, async () => {
-      return new EncodedPage(after, await read(), events => encoder.events(events))
-    })
+    const { audienceKey } = wish
+    const shelf = this.#shelves.get(audienceKey)
+    return this.#answer(audienceKey, shelf, after, mayJoin, () => this.#readEvents(wish, after, through))
+  }
+
+  /** Begins to read what a fast reader will ask for next, so that it need not wait for the disk each time. */
+  readAhead(wish: PageWish, after: Position, through: Position): void {
+    const { audienceKey } = wish
+    const shelf = this.#shelves.get(audienceKey)
+    const isThere = shelf?.find(after) !== undefined || shelf?.readingBefore(after) !== undefined
+    if (isThere || !this.hasLane) return
+    const page = this.#read(audienceKey, shelf ?? this.#newShelf(audienceKey), after, () =>
+      this.#readEvents(wish, after, through),
+    )
+    // Who needs it and finds nothing reads for itself, and is told what is wrong.
+    page.catch(() => {})
   }
 
   /** The topics' states that were set after this position. */
@@ -127,6 +138,15 @@ export class PageCache {
     this.#bytes = 0
     clearTimeout(this.#sweep)
     this.#sweep = undefined
+  }
+
+  async #readEvents(
+    { selector, encoder }: PageWish,
+    after: Position,
+    through: Position,
+  ): Promise<EncodedPage> {
+    const page = await this.#log.read(after, selector, this.#limit(through))
+    return new EncodedPage(after, page, events => encoder.events(events))
   }
 
   #answer(

@@ -43,6 +43,9 @@ export type SubscriberPhase = 'catching-up' | 'live' | 'behind' | 'closed'
 // Up to here it is cheaper to copy small pages into one chunk than to write each. A larger one is handed over as it is.
 const SMALL_BYTES = 16 * 1024
 
+// Who takes a page this soon after another is about to ask for the next; a slower one's would be forgotten before.
+const FAST_PAGE_MS = 100
+
 export class Subscriber {
   readonly selector: Selector
   readonly encoder: FrameEncoder
@@ -62,6 +65,7 @@ export class Subscriber {
   /** What the read brought that the last step waited for. */
   #page: EncodedPage | undefined
   #gone: EncodedPage | undefined
+  #pageTakenAt = -Infinity
   /** It has not waited in vain at this position. */
   #mayJoin = true
   /** How much the log had lost when the client accepted it untold: a later loss may hide among that. */
@@ -147,6 +151,7 @@ export class Subscriber {
         if (parts.length === 0) step = this.#crossLoss(page)
         break
       }
+      this.#readAhead(page)
       const part = page.part(this.position)
       parts.push(part)
       bytes += part.chunk.length
@@ -154,6 +159,15 @@ export class Subscriber {
     }
     this.#write(parts)
     return step
+  }
+
+  /** While this page is encoded and sent, the next one can be on its way. */
+  #readAhead(page: EncodedPage): void {
+    const now = performance.now()
+    const isFast = now - this.#pageTakenAt < FAST_PAGE_MS
+    this.#pageTakenAt = now
+    if (isFast && page.to < this.#host.position)
+      this.#host.pages.readAhead(this, page.to, this.#host.position)
   }
 
   #nextPage(): PageAnswer {

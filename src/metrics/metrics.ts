@@ -37,7 +37,7 @@ export class Metrics implements HubObserver {
   )
   readonly #pagesShared = this.#counter(
     'catch_up_shared_total',
-    'Pages that subscribers got which others had read a moment ago',
+    'Pages that were in memory already when a subscriber that catches up needed them',
   )
   readonly #live = this.#gauge('subscribers_live', 'Subscribers at the head')
   readonly #behind = this.#gauge('subscribers_behind', 'Subscribers that are catching up or do not read')
