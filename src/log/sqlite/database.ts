@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MillraceError } from '../../errors.ts'
 import type { Position } from '../../event.ts'
-import { explainOpenError } from './sqlite-error.ts'
+import { explainOpenError, isFull } from './sqlite-error.ts'
 
 /** Counts up with each layout that older versions cannot read. */
 export const LAYOUT_VERSION = 1
@@ -125,8 +125,7 @@ export function openForWriting(directory: string): DatabaseSync {
     requireLayout(database, file)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY')
     // What a crash left behind goes into the file before anything else is done.
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    requireWhole(file)
+    if (checkpointed(database)) requireWhole(file)
     // The writer decides itself when, so that no publisher waits for it.
     database.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES}`)
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
@@ -170,6 +169,17 @@ export function headOf(database: DatabaseSync): Position {
 
 export function pragma(database: DatabaseSync, name: string): number {
   return Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
+}
+
+/** On a full disk it has to wait: the log can be read as it is, and written once there is room. */
+function checkpointed(database: DatabaseSync): boolean {
+  try {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    return true
+  } catch (error) {
+    if (isFull(error)) return false
+    throw error
+  }
 }
 
 export function metaValue(database: DatabaseSync, name: string): string | number | undefined {

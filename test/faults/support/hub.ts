@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import { freePort } from '../../support/hub-process.ts'
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
-const CLOCK = new URL('./shifted-clock.ts', import.meta.url).href
+const PRELOAD = new URL('./preload.ts', import.meta.url).href
 
 export interface FaultyHubOptions {
   /** Of the log. Default: a directory of the test's own. */
@@ -95,9 +95,11 @@ export class FaultyHub {
 
   /** Starts it without waiting. */
   spawn(flags: readonly string[] = [], clockShiftMs?: number): ChildProcess {
-    const clock = clockShiftMs === undefined ? [] : ['--import', CLOCK]
-    const env = { ...process.env, CLOCK_SHIFT_MS: String(clockShiftMs) }
-    const args = [...clock, MAIN, ...this.#args, ...flags]
+    const env = {
+      ...process.env,
+      ...(clockShiftMs !== undefined && { CLOCK_SHIFT_MS: String(clockShiftMs) }),
+    }
+    const args = ['--import', PRELOAD, MAIN, ...this.#args, ...flags]
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     this.#child = child
     this.#stderr = ''
