@@ -167,6 +167,11 @@ export function headOf(database: DatabaseSync): Position {
   return head
 }
 
+/** How many pages are in the write-ahead log, and how many of them in the file too. */
+export function walPages(database: DatabaseSync): { log: number; checkpointed: number } {
+  return database.prepare('PRAGMA wal_checkpoint(NOOP)').get() as { log: number; checkpointed: number }
+}
+
 export function pragma(database: DatabaseSync, name: string): number {
   return Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
 }
@@ -210,13 +215,30 @@ function requireWhole(file: string): void {
     readSync(descriptor, header, 0, header.length, 0)
     if (header.toString('latin1', 0, 16) !== MAGIC) throw unusable(`${file} is not a log of Millrace.`)
     // While there is a write-ahead log, the end of the file may still stand there. SQLite file format, 1.3.
-    if (existsSync(`${file}-wal`) && statSize(`${file}-wal`) > 0) return
-    const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)
-    const isCountValid = header.readUInt32BE(24) === header.readUInt32BE(92)
-    if (isCountValid && size < header.readUInt32BE(28) * pageSize) throw truncated(file, size)
+    const hasMore = existsSync(`${file}-wal`) && statSize(`${file}-wal`) > 0
+    if (!hasMore && size < ownSize(header)) throw truncated(file, size)
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** Whether the file ends before it says: it was cut off, or a kill came while its end was moved out of the write-ahead log. */
+export function isShort(directory: string): boolean {
+  const descriptor = openSync(logFile(directory), 'r')
+  try {
+    const header = Buffer.alloc(100)
+    readSync(descriptor, header, 0, header.length, 0)
+    return fstatSync(descriptor).size < ownSize(header)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** What the file says of its size; 0 when it does not know. */
+function ownSize(header: Buffer): number {
+  const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)
+  const isCountValid = header.readUInt32BE(24) === header.readUInt32BE(92)
+  return isCountValid ? header.readUInt32BE(28) * pageSize : 0
 }
 
 function statSize(file: string): number {
