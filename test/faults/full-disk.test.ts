@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { expectProblem } from '../support/problem.ts'
 import { deliveryFaults, refusalFaults, storeFaults } from './support/checker.ts'
-import { follow, startPublisher, untilCaughtUp, type Follower, type Publisher } from './support/clients.ts'
+import {
+  follow,
+  progress,
+  startPublisher,
+  untilCaughtUp,
+  type Follower,
+  type Publisher,
+} from './support/clients.ts'
 import { Connection } from './support/connection.ts'
 import { FaultyHub } from './support/hub.ts'
 import { ALL_TOPICS } from './support/lanes.ts'
@@ -130,12 +137,6 @@ async function judge(
       `${name} got every event`,
     )
   }
-}
-
-/** Resolves when so many more events are acknowledged. */
-async function progress(publisher: Publisher, events: number): Promise<void> {
-  const before = publisher.told?.acknowledged ?? 0
-  await publisher.until(({ acknowledged }) => acknowledged >= before + events)
 }
 
 /** Resolves when so many more requests were refused. */

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { deliveryFaults, stateFaults, storeFaults } from './support/checker.ts'
 import {
   follow,
+  progress,
   startPublisher,
   startSubscriber,
   untilCaughtUp,
@@ -66,12 +67,6 @@ async function killAndRestart(hub: FaultyHub, publisher: Publisher, kill: number
     await hub.kill()
   }
   await hub.start()
-}
-
-/** Resolves when so many more events are acknowledged. */
-async function progress(publisher: Publisher, events: number): Promise<void> {
-  const before = publisher.told?.acknowledged ?? 0
-  await publisher.until(({ acknowledged }) => acknowledged >= before + events)
 }
 
 function judge(t: Test, publisher: Publisher, followers: readonly Follower[], stored: Stored): void {

@@ -27,7 +27,7 @@ import {
   type Opened,
   type WriterOptions,
 } from './messages.ts'
-import { storageError } from './sqlite-error.ts'
+import { explainOpenError, storageError } from './sqlite-error.ts'
 import { TopicTable, type TopicRow } from './topic-table.ts'
 import { expiryOf, Trimmer } from './trimmer.ts'
 
@@ -62,7 +62,11 @@ export class Writer {
   #time: number
 
   /** Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE. */
-  constructor(options: WriterOptions) {
+  static open(options: WriterOptions): Writer {
+    return explainOpenError(options.directory, () => new Writer(options))
+  }
+
+  private constructor(options: WriterOptions) {
     const { directory } = options
     makeDirectory(directory)
     this.#unlock = lockDirectory(directory)
@@ -301,10 +305,15 @@ export class Writer {
   #applyLimits({ limits, retention }: WriterOptions): void {
     const text = JSON.stringify([limits, retention])
     if (metaValue(this.#database, 'limits') === text) return
-    this.#transaction(() => {
-      this.#trimmer.examineAll()
-      this.#database.prepare("INSERT OR REPLACE INTO meta VALUES ('limits', ?)").run(text)
-    })
+    try {
+      this.#transaction(() => {
+        this.#trimmer.examineAll()
+        this.#database.prepare("INSERT OR REPLACE INTO meta VALUES ('limits', ?)").run(text)
+      })
+    } catch (error) {
+      // On a full disk the next start sees to it.
+      if (!(error instanceof MillraceError && error.code === 'MILLRACE_LOG_FULL')) throw error
+    }
   }
 }
 

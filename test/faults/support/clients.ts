@@ -25,7 +25,7 @@ class Client<Line, News> {
 
   constructor(t: Test, hub: FaultyHub, name: string, script: string, options: object) {
     this.name = name
-    this.journal = join(t.testdirName, `${name}.ndjson`)
+    this.journal = join(hub.root, `${name}.ndjson`)
     this.#script = fileURLToPath(new URL(script, import.meta.url))
     this.#options = { url: hub.url, caFile: hub.caFile, journal: this.journal, ...options }
     this.#child = this.#start()
@@ -122,6 +122,12 @@ export function startSubscriber(
   options: Omit<SubscriberOptions, 'url' | 'caFile' | 'journal'>,
 ): Subscriber {
   return new Client(t, hub, name, './subscriber.ts', options)
+}
+
+/** Resolves when so many more events are acknowledged. */
+export async function progress(publisher: Publisher, events: number): Promise<void> {
+  const before = publisher.told?.acknowledged ?? 0
+  await publisher.until(({ acknowledged }) => acknowledged >= before + events)
 }
 
 /** A subscriber, and what it follows. */

@@ -2,7 +2,8 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -27,6 +28,8 @@ export class FaultyHub {
   readonly url: string
   readonly caFile: string
   readonly directory: string
+  /** Where the test's own files may go. */
+  readonly root: string
   /** How long the starts took until the hub listened, in milliseconds. */
   readonly startTimes: number[] = []
   /** What it told its log, of all its lives. */
@@ -36,7 +39,9 @@ export class FaultyHub {
   #stderr = ''
 
   static async create(t: Test, options: FaultyHubOptions = {}): Promise<FaultyHub> {
-    const hub = new FaultyHub(t.testdir(), await freePort(), options)
+    const root = mkdtempSync(join(tmpdir(), 'millrace-faults-'))
+    t.teardown(() => rmSync(root, { recursive: true, force: true }))
+    const hub = new FaultyHub(root, await freePort(), options)
     t.teardown(() => hub.kill())
     return hub
   }
@@ -46,6 +51,7 @@ export class FaultyHub {
     port: number,
     { directory = join(root, 'log'), flags = [] }: FaultyHubOptions,
   ) {
+    this.root = root
     const certsDir = join(root, 'certs')
     mkdirSync(certsDir)
     this.url = `https://localhost:${port}`
@@ -72,13 +78,13 @@ export class FaultyHub {
     return child !== undefined && child.exitCode === null && child.signalCode === null
   }
 
-  /** Resolves when it listens. Rejects when it ends instead. */
-  async start(flags: readonly string[] = []): Promise<void> {
-    const exit = await this.tryStart(flags)
+  /** Resolves when it listens. Rejects when it ends instead. `clockShiftMs` is what its clock is off by. */
+  async start(flags: readonly string[] = [], clockShiftMs?: number): Promise<void> {
+    const exit = await this.tryStart(flags, clockShiftMs)
     if (exit !== undefined) throw new Error(`the hub ended: ${JSON.stringify(exit)}`)
   }
 
-  /** Resolves when it listens, or with how it ended. `clockShiftMs` is what its clock is off by. */
+  /** Resolves when it listens, or with how it ended. */
   async tryStart(flags: readonly string[] = [], clockShiftMs?: number): Promise<Exit | undefined> {
     const startedAt = performance.now()
     const child = this.spawn(flags, clockShiftMs)
