@@ -12,6 +12,7 @@ import {
   LOG_OPTIONS,
   makeLogs,
   putDown,
+  remainsIn,
   type Contents,
   type KilledLog,
   type Remains,
@@ -57,6 +58,20 @@ t.test(
     t.end()
   },
 )
+
+t.test('an epoch that is among what was lost is not taken up again', t => {
+  const directory = join(root, `log-${opened++}`)
+  putDown({ ...logs.waiting.remains, 'log.db-wal': Buffer.alloc(0) }, directory)
+  const writer = Writer.open({ ...LOG_OPTIONS, directory })
+  const { epoch } = writer.opened
+  const killed = { epoch, events: eventsIn(directory), remains: remainsIn(directory) }
+  writer.close()
+  t.ok(epoch > logs.waiting.epoch)
+  t.strictSame(reopened(t, killed), contentsOf(killed))
+  const cut = reopened(t, killed, { 'log.db-wal': Buffer.alloc(0) })
+  t.ok(!(cut instanceof Error) && cut.epoch > epoch, 'it sorts after the one that was lost')
+  t.end()
+})
 
 t.test('a file that is cut off is refused, unless its write-ahead log has the rest', t => {
   for (const log of Object.values(logs)) {
