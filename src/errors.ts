@@ -142,7 +142,7 @@ const catalogue = {
   MILLRACE_LOG_FULL: {
     status: 503,
     title: 'The disk of the log is full',
-    help: 'Nothing of the request was stored. Free space, or keep less (`--log-max-bytes`): the hub goes on by itself, and readers go on meanwhile.',
+    help: 'Nothing of the request was stored. Free space, or enlarge the disk: the hub goes on by itself, and readers go on meanwhile. Keep `--log-max-bytes` well below what the disk holds.',
   },
   MILLRACE_LOG_UNAVAILABLE: {
     status: 503,

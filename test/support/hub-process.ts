@@ -48,7 +48,7 @@ export function spawnCommand(t: Test, args: readonly string[], env = process.env
   return child
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MillraceError } from '../../errors.ts'
 import type { Position } from '../../event.ts'
-import { explainOpenError } from './sqlite-error.ts'
+import { explainOpenError, isFull } from './sqlite-error.ts'
 
 /** Counts up with each layout that older versions cannot read. */
 export const LAYOUT_VERSION = 1
@@ -125,8 +125,7 @@ export function openForWriting(directory: string): DatabaseSync {
     requireLayout(database, file)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY')
     // What a crash left behind goes into the file before anything else is done.
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    requireWhole(file)
+    if (checkpointed(database)) requireWhole(file)
     // The writer decides itself when, so that no publisher waits for it.
     database.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES}`)
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
@@ -168,8 +167,24 @@ export function headOf(database: DatabaseSync): Position {
   return head
 }
 
+/** How many pages are in the write-ahead log, and how many of them in the file too. */
+export function walPages(database: DatabaseSync): { log: number; checkpointed: number } {
+  return database.prepare('PRAGMA wal_checkpoint(NOOP)').get() as { log: number; checkpointed: number }
+}
+
 export function pragma(database: DatabaseSync, name: string): number {
   return Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
+}
+
+/** On a full disk it has to wait: the log can be read as it is, and written once there is room. */
+function checkpointed(database: DatabaseSync): boolean {
+  try {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    return true
+  } catch (error) {
+    if (isFull(error)) return false
+    throw error
+  }
 }
 
 export function metaValue(database: DatabaseSync, name: string): string | number | undefined {
@@ -200,13 +215,30 @@ function requireWhole(file: string): void {
     readSync(descriptor, header, 0, header.length, 0)
     if (header.toString('latin1', 0, 16) !== MAGIC) throw unusable(`${file} is not a log of Millrace.`)
     // While there is a write-ahead log, the end of the file may still stand there. SQLite file format, 1.3.
-    if (existsSync(`${file}-wal`) && statSize(`${file}-wal`) > 0) return
-    const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)
-    const isCountValid = header.readUInt32BE(24) === header.readUInt32BE(92)
-    if (isCountValid && size < header.readUInt32BE(28) * pageSize) throw truncated(file, size)
+    const hasMore = existsSync(`${file}-wal`) && statSize(`${file}-wal`) > 0
+    if (!hasMore && size < ownSize(header)) throw truncated(file, size)
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** Whether the file ends before it says: it was cut off, or a kill came while its end was moved out of the write-ahead log. */
+export function isShort(directory: string): boolean {
+  const descriptor = openSync(logFile(directory), 'r')
+  try {
+    const header = Buffer.alloc(100)
+    readSync(descriptor, header, 0, header.length, 0)
+    return fstatSync(descriptor).size < ownSize(header)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** What the file says of its size; 0 when it does not know. */
+function ownSize(header: Buffer): number {
+  const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)
+  const isCountValid = header.readUInt32BE(24) === header.readUInt32BE(92)
+  return isCountValid ? header.readUInt32BE(28) * pageSize : 0
 }
 
 function statSize(file: string): number {

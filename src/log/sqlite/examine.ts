@@ -66,7 +66,7 @@ export function examine(directory: string): Examination {
     database = openForReading(directory)
     // Hubs that write meanwhile do not disturb: this is one state of the file.
     database.exec('BEGIN')
-    const faults = [...integrityFaults(database), ...countFaults(database)]
+    const faults = faultsOf(database)
     return { ...about, holds: holdings(database), faults, notes: headNotes(database, directory, isInUse) }
   } catch (error) {
     if (!(error instanceof MillraceError) && resultCode(error) === undefined) throw error
@@ -85,6 +85,11 @@ function isLocked(directory: string): boolean {
     if (error instanceof MillraceError && error.code === 'MILLRACE_LOG_IN_USE') return true
     throw error
   }
+}
+
+/** What is wrong with what the file holds, in words. Reads all of it. */
+export function faultsOf(database: DatabaseSync): string[] {
+  return [...integrityFaults(database), ...countFaults(database)]
 }
 
 function integrityFaults(database: DatabaseSync): string[] {

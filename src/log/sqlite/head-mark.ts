@@ -1,4 +1,4 @@
-// A small file beside the log that says how far ids were given out. It is not synced, so it survives a crash of the process,
+// A small file beside the log that says how far ids were given out, and how long the write-ahead log was then. It is not synced, so it survives a crash of the process,
 // not one of the machine; but a log that ends before it has lost events that were answered for, and must not give
 // their ids to others: it goes on under a new epoch.
 
@@ -9,9 +9,12 @@ import type { Position } from '../../event.ts'
 export interface Mark {
   readonly epoch: string
   readonly head: Position
+  /** How many pages were in the write-ahead log. */
+  readonly walPages: number
 }
 
 const POSITION_WIDTH = 16
+const PAGES_WIDTH = 10
 
 export class HeadMark {
   readonly #descriptor: number
@@ -24,8 +27,9 @@ export class HeadMark {
     fsyncSync(this.#descriptor)
   }
 
-  write({ epoch, head }: Mark): void {
-    writeSync(this.#descriptor, `${epoch}-${String(head).padStart(POSITION_WIDTH, '0')}\n`, 0)
+  write({ epoch, head, walPages }: Mark): void {
+    const [position, pages] = [padded(head, POSITION_WIDTH), padded(walPages, PAGES_WIDTH)]
+    writeSync(this.#descriptor, `${epoch}-${position}-${pages}\n`, 0)
   }
 
   close(): void {
@@ -42,6 +46,10 @@ export function readMark(directory: string): Mark | undefined {
   } catch {
     return undefined
   }
-  const [, epoch, head] = /^([0-9a-z]{11})-(\d{16})\n$/.exec(text) ?? []
-  return epoch === undefined ? undefined : { epoch, head: Number(head) }
+  const [, epoch, head, pages] = /^([0-9a-z]{11})-(\d{16})-(\d{10})\n$/.exec(text) ?? []
+  return epoch === undefined ? undefined : { epoch, head: Number(head), walPages: Number(pages) }
+}
+
+function padded(number: number, width: number): string {
+  return String(number).padStart(width, '0')
 }

@@ -43,6 +43,10 @@ export function isBusy(error: unknown): boolean {
   return resultCode(error) === BUSY
 }
 
+export function isFull(error: unknown): boolean {
+  return resultCode(error) === FULL
+}
+
 function openFault(error: unknown): string {
   const { message } = error as Error
   switch (resultCode(error)) {

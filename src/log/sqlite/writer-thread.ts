@@ -10,7 +10,7 @@ let isResting = false
 
 const methods = {
   open(options: WriterOptions): Opened {
-    writer = new Writer(options)
+    writer = Writer.open(options)
     now = options.now
     return writer.opened
   },

@@ -9,9 +9,10 @@ import { retentionOf, type RetentionOf } from '../retention.ts'
 import { requireStateRoom } from '../states.ts'
 import { Counters } from './counters.ts'
 import { createIfMissing, headOf, makeDirectory, metaValue, openForWriting, pragma } from './database.ts'
+import { requireConsistent } from './cut-check.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { eventBytes } from './event-size.ts'
-import { HeadMark, readMark } from './head-mark.ts'
+import { HeadMark, readMark, type Mark } from './head-mark.ts'
 import { KeyTable } from './key-table.ts'
 import {
   FIELDS_PER_EVENT,
@@ -26,7 +27,7 @@ import {
   type Opened,
   type WriterOptions,
 } from './messages.ts'
-import { storageError } from './sqlite-error.ts'
+import { explainOpenError, storageError } from './sqlite-error.ts'
 import { TopicTable, type TopicRow } from './topic-table.ts'
 import { expiryOf, Trimmer } from './trimmer.ts'
 
@@ -61,11 +62,16 @@ export class Writer {
   #time: number
 
   /** Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE. */
-  constructor(options: WriterOptions) {
+  static open(options: WriterOptions): Writer {
+    return explainOpenError(options.directory, () => new Writer(options))
+  }
+
+  private constructor(options: WriterOptions) {
     const { directory } = options
     makeDirectory(directory)
     this.#unlock = lockDirectory(directory)
     createIfMissing(directory, newEpoch(options.now))
+    requireConsistent(directory)
     const database = (this.#database = openForWriting(directory))
     this.#retentionOf = retentionOf(options.retention, options.limits)
     this.#maxStateBytes = options.maxStateBytes
@@ -86,10 +92,11 @@ export class Writer {
     this.#walState = database.prepare('PRAGMA wal_checkpoint(NOOP)')
     this.#head = headOf(database)
     this.#time = timeOf(database)
-    const regression = this.#regression(directory)
     this.#epoch = String(metaValue(database, 'epoch'))
-    if (regression !== undefined) this.#renewEpoch(options.now)
-    this.#mark = new HeadMark(directory, { epoch: this.#epoch, head: this.#head })
+    const mark = readMark(directory)
+    const regression = this.#regression(mark)
+    if (regression !== undefined) this.#renewEpoch(options.now, mark)
+    this.#mark = new HeadMark(directory, this.#place())
     this.#applyLimits(options)
     this.opened = {
       epoch: this.#epoch,
@@ -111,7 +118,7 @@ export class Writer {
       return each
     })
     this.#time = time
-    this.#mark.write({ epoch: this.#epoch, head: this.#head })
+    this.#note()
     return { outcomes, head: this.#head, kept: this.#kept() }
   }
 
@@ -135,15 +142,19 @@ export class Writer {
           this.#trimmer.foldLosses(STEP_ROWS) +
           this.#keyTable.trim(now, STEP_ROWS),
       )
-      return removed > 0 || this.#shrink() ? this.#kept() : undefined
+      const hasDoneMore = removed > 0 || this.#shrink()
+      this.#note()
+      return hasDoneMore ? this.#kept() : undefined
     } finally {
       this.#database.exec('PRAGMA synchronous = FULL')
     }
   }
 
   close(): void {
-    this.#mark.close()
     this.#database.close()
+    // Nothing is expected of a write-ahead log that went into the file.
+    this.#mark.write({ epoch: this.#epoch, head: this.#head, walPages: 0 })
+    this.#mark.close()
     this.#unlock()
   }
 
@@ -232,10 +243,26 @@ export class Writer {
     }
   }
 
+  #note(): void {
+    try {
+      this.#mark.write(this.#place())
+    } catch {
+      // What was committed stays so. A mark that lags shows less of what may be cut off one day.
+    }
+  }
+
+  #place(): Mark {
+    return { epoch: this.#epoch, head: this.#head, walPages: this.#wal().log }
+  }
+
   /** How many pages wait in the write-ahead log. Its file keeps its size when they are moved. */
   #walPages(): number {
-    const { log, checkpointed } = this.#walState.get() as { log: number; checkpointed: number }
+    const { log, checkpointed } = this.#wal()
     return log - checkpointed
+  }
+
+  #wal(): { log: number; checkpointed: number } {
+    return this.#walState.get() as { log: number; checkpointed: number }
   }
 
   #kept(): Kept {
@@ -256,18 +283,21 @@ export class Writer {
   }
 
   /** Why the file cannot go on under its epoch. */
-  #regression(directory: string): string | undefined {
-    const mark = readMark(directory)
+  #regression(mark: Mark | undefined): string | undefined {
     if (mark === undefined) {
       // A new log has none yet; nor has one that was restored without it.
       return this.#head === 0 ? undefined : 'it was restored, or its head file is gone'
     }
+    // Its newest epoch may be among what was lost.
+    if (mark.epoch !== this.#epoch)
+      return `ids of the epoch ${mark.epoch} were given out, and it knows ${this.#epoch}`
     if (mark.head <= this.#head) return undefined
     return `ids up to ${mark.head} were given out, and it ends at ${this.#head}`
   }
 
-  #renewEpoch(now: number): void {
-    this.#epoch = epochAfter(this.#epoch, now)
+  #renewEpoch(now: number, mark: Mark | undefined): void {
+    const newest = mark !== undefined && mark.epoch > this.#epoch ? mark.epoch : this.#epoch
+    this.#epoch = epochAfter(newest, now)
     this.#database.prepare("UPDATE meta SET value = ? WHERE name = 'epoch'").run(this.#epoch)
   }
 
@@ -275,10 +305,15 @@ export class Writer {
   #applyLimits({ limits, retention }: WriterOptions): void {
     const text = JSON.stringify([limits, retention])
     if (metaValue(this.#database, 'limits') === text) return
-    this.#transaction(() => {
-      this.#trimmer.examineAll()
-      this.#database.prepare("INSERT OR REPLACE INTO meta VALUES ('limits', ?)").run(text)
-    })
+    try {
+      this.#transaction(() => {
+        this.#trimmer.examineAll()
+        this.#database.prepare("INSERT OR REPLACE INTO meta VALUES ('limits', ?)").run(text)
+      })
+    } catch (error) {
+      // On a full disk the next start sees to it.
+      if (!(error instanceof MillraceError && error.code === 'MILLRACE_LOG_FULL')) throw error
+    }
   }
 }
 
