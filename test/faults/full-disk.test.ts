@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { SqliteLog } from '../../src/log/sqlite.ts'
 import { expectProblem } from '../support/problem.ts'
 import { deliveryFaults, refusalFaults, storeFaults } from './support/checker.ts'
 import {
@@ -22,6 +23,17 @@ t.setTimeout(120_000)
 
 // Each lane of the publisher has been refused by then, some more than once.
 const MANY_REFUSALS = 20
+
+const AT_ITS_LIMITS = {
+  cacheBytes: 1e6,
+  maxBytes: 2e6,
+  maxTopicBytes: 2e6,
+  maxTopicEvents: 1e6,
+  maxAgeMs: 1e9,
+  maxStateBytes: 1e6,
+  maxIdempotencyKeys: 10,
+  idempotencyKeyAgeMs: 1e9,
+}
 
 t.test(
   'a full disk refuses publishers, keeps readers, and is left behind without help',
@@ -82,6 +94,27 @@ t.test(
     await judge(t, hub, publisher, [])
   },
 )
+
+t.test('a log at its limits goes on although its disk is full', needsSmallDisk, async t => {
+  const disk = SmallDisk.mount(t, 16)
+  const directory = join(disk.directory, 'log')
+  const data = 'x'.repeat(50_000)
+  const openAndPublish = async (events: number): Promise<SqliteLog> => {
+    const log = await SqliteLog.open({ ...AT_ITS_LIMITS, directory })
+    t.teardown(() => log.close())
+    await publish(log, events)
+    return log
+  }
+  const publish = async (log: SqliteLog, events: number): Promise<void> => {
+    for (let at = 0; at < events; at++) await log.append([{ topic: 'a', data }])
+  }
+  // Its file gets the size that it needs, and then so does its write-ahead log.
+  await (await openAndPublish(100)).close()
+  const log = await openAndPublish(60)
+  disk.fill()
+  await publish(log, 400)
+  t.equal(log.head(), 560)
+})
 
 t.test('a hub that has no log yet and no room for one says so', needsSmallDisk, async t => {
   const disk = SmallDisk.mount(t, 1)

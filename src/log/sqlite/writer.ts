@@ -57,6 +57,8 @@ export class Writer {
   readonly #setState
   readonly #clearState
   readonly #walState
+  /** How many pages wait in the write-ahead log. Its file keeps its size when they are moved. */
+  #unmovedPages = 0
   #epoch: string
   #head: Position
   #time: number
@@ -108,23 +110,19 @@ export class Writer {
   }
 
   /** Stores all appends, but for those that are refused each by itself. Errors: those of `storageError`. */
-  append({ appends, time }: Batch): BatchResult {
-    this.#keyTable.now = time
-    const outcomes = this.#transaction(() => {
-      const head = this.#head
-      const each = appends.map(append => this.#outcome(append, time))
-      this.#topics.flush()
-      this.#trimmer.step(time, STEP_ROWS + 2 * (this.#head - head))
-      return each
-    })
-    this.#time = time
-    this.#note()
-    return { outcomes, head: this.#head, kept: this.#kept() }
+  append(batch: Batch): BatchResult {
+    try {
+      return this.#append(batch)
+    } catch (error) {
+      if (!isLogFull(error) || !this.#emptyWal()) throw error
+      // The write-ahead log begins anew where it is: a log at its limits goes on although the disk is full.
+      return this.#append(batch)
+    }
   }
 
   /** Whether there is something for `rest` to do, as far as is known without looking. */
   get needsRest(): boolean {
-    return this.#trimmer.hasBacklog || this.#keyTable.hasExcess || this.#walPages() >= CHECKPOINT_PAGES
+    return this.#trimmer.hasBacklog || this.#keyTable.hasExcess || this.#unmovedPages >= CHECKPOINT_PAGES
   }
 
   /**
@@ -132,7 +130,7 @@ export class Writer {
    * Errors: those of `storageError`.
    */
   rest(now: number): Kept | undefined {
-    if (this.#walPages() >= CHECKPOINT_PAGES) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    if (this.#unmovedPages >= CHECKPOINT_PAGES) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
     // What a crash undoes here is done again: no need to wait for the disk.
     this.#database.exec('PRAGMA synchronous = NORMAL')
     try {
@@ -156,6 +154,20 @@ export class Writer {
     this.#mark.write({ epoch: this.#epoch, head: this.#head, walPages: 0 })
     this.#mark.close()
     this.#unlock()
+  }
+
+  #append({ appends, time }: Batch): BatchResult {
+    this.#keyTable.now = time
+    const outcomes = this.#transaction(() => {
+      const head = this.#head
+      const each = appends.map(append => this.#outcome(append, time))
+      this.#topics.flush()
+      this.#trimmer.step(time, STEP_ROWS + 2 * (this.#head - head))
+      return each
+    })
+    this.#time = time
+    this.#note()
+    return { outcomes, head: this.#head, kept: this.#kept() }
   }
 
   #outcome(append: BatchedAppend, time: number): AppendOutcome {
@@ -252,17 +264,19 @@ export class Writer {
   }
 
   #place(): Mark {
-    return { epoch: this.#epoch, head: this.#head, walPages: this.#wal().log }
+    const { log, checkpointed } = this.#walState.get() as { log: number; checkpointed: number }
+    this.#unmovedPages = log - checkpointed
+    return { epoch: this.#epoch, head: this.#head, walPages: log }
   }
 
-  /** How many pages wait in the write-ahead log. Its file keeps its size when they are moved. */
-  #walPages(): number {
-    const { log, checkpointed } = this.#wal()
-    return log - checkpointed
-  }
-
-  #wal(): { log: number; checkpointed: number } {
-    return this.#walState.get() as { log: number; checkpointed: number }
+  /** Moves the whole write-ahead log into the file, if there is room for that; returns whether there was anything. */
+  #emptyWal(): boolean {
+    try {
+      const moved = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
+      return Number(moved?.log) > 0 && moved?.log === moved?.checkpointed
+    } catch {
+      return false
+    }
   }
 
   #kept(): Kept {
@@ -312,9 +326,13 @@ export class Writer {
       })
     } catch (error) {
       // On a full disk the next start sees to it.
-      if (!(error instanceof MillraceError && error.code === 'MILLRACE_LOG_FULL')) throw error
+      if (!isLogFull(error)) throw error
     }
   }
+}
+
+function isLogFull(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === 'MILLRACE_LOG_FULL'
 }
 
 function eventsOf(fields: BatchedAppend['fields']): NewEvent[] {
