@@ -53,11 +53,29 @@ export function patternCovers(outer: TopicPattern, inner: TopicPattern): boolean
 
 /** A set of topics and patterns: what one subscriber wants, in one fixed spelling. */
 export interface Selector {
-  /** Equal for equal sets, in whatever order they were named. */
+  /** Equal for equal sets, in whatever order they were named; `selectorOfKey` makes the same of it again. */
   readonly key: string
   readonly topics: readonly Topic[]
   readonly patterns: readonly TopicPattern[]
   matches(topic: Topic): boolean
+}
+
+/** What both want. Its topics and patterns are those of the first: more than it matches. */
+export function intersection(one: Selector, other: Selector): Selector {
+  return {
+    ...one,
+    // No name is empty, so the key can be taken apart again.
+    key: `${one.key}\n\n${other.key}`,
+    matches: topic => one.matches(topic) && other.matches(topic),
+  }
+}
+
+/** The selector that has this key. */
+export function selectorOfKey(key: string): Selector {
+  return key
+    .split('\n\n')
+    .map(names => selectorOf(names.split('\n')))
+    .reduce(intersection)
 }
 
 /** Builds a selector from topics and patterns that were validated before. */

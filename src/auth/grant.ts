@@ -2,7 +2,7 @@
 
 import { MillraceError } from '../errors.ts'
 import type { Topic } from '../event.ts'
-import { patternCovers, type TopicPattern } from '../topic-pattern.ts'
+import { patternCovers, selectorOf, type Selector, type TopicPattern } from '../topic-pattern.ts'
 
 export class Grant {
   readonly #publish: readonly TopicPattern[]
@@ -20,6 +20,11 @@ export class Grant {
   /** Whether everything that the topic or pattern can match is granted. */
   canReceive(wanted: Topic | TopicPattern): boolean {
     return this.#receive.some(granted => patternCovers(granted, wanted))
+  }
+
+  /** All topics that may be received. */
+  get receivable(): Selector {
+    return selectorOf(this.#receive)
   }
 
   /** Throws MILLRACE_FORBIDDEN. */

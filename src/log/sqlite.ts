@@ -102,7 +102,7 @@ export class SqliteLog implements EventLog {
   #time: number
   #usage: LogUsage
   #losses = 0
-  #headWaiters: { position: Position; resolve: () => void }[] = []
+  #headWaiters: { position: Position; resolve(): void; reject(error: Error): void }[] = []
   #closed: Promise<void> | undefined
 
   /** Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE. */
@@ -185,7 +185,7 @@ export class SqliteLog implements EventLog {
     const page = this.#window.read(after, selector, limit)
     // Nothing that matches was dropped from the window: there is no more on disk.
     if (page.lostThrough === 0) return { ...page, losses: this.#losses }
-    return pageOf(await this.#reader.call('read', after, selector.key, plain(limit)))
+    return pageOf(await this.#openReader().call('read', after, selector.key, plain(limit)))
   }
 
   async readStates(
@@ -194,7 +194,7 @@ export class SqliteLog implements EventLog {
     limit: ReadLimit & { onlyGone: boolean },
   ): Promise<ReadPage> {
     return pageOf(
-      await this.#reader.call('readStates', after, selector.key, {
+      await this.#openReader().call('readStates', after, selector.key, {
         ...plain(limit),
         onlyGone: limit.onlyGone,
       }),
@@ -202,17 +202,17 @@ export class SqliteLog implements EventLog {
   }
 
   async lostThrough(selector: Selector): Promise<Position> {
-    return this.#reader.call('lostThrough', selector.key)
+    return this.#openReader().call('lostThrough', selector.key)
   }
 
   async topic(topic: Topic): Promise<TopicSummary | undefined> {
-    const summary = await this.#reader.call('topic', topic)
+    const summary = await this.#openReader().call('topic', topic)
     await this.#reach(newestOf(summary))
     return summary
   }
 
   async topics(after: Topic, selector: Selector, limit: number): Promise<TopicSummary[]> {
-    const summaries = await this.#reader.call('topics', after, selector.key, limit)
+    const summaries = await this.#openReader().call('topics', after, selector.key, limit)
     await this.#reach(Math.max(0, ...summaries.map(newestOf)))
     return summaries
   }
@@ -235,9 +235,17 @@ export class SqliteLog implements EventLog {
     clearInterval(this.#ticks)
     while (this.#queue.length > 0) this.#send(Infinity)
     // Calls are answered in order: whatever is under way comes first.
-    await Promise.allSettled([this.#writer.call('close'), this.#reader.call('close')])
+    // The reader first: only the last one to close can move the write-ahead log into the file, and the reader may not write.
+    await this.#reader.call('close').catch(() => {})
+    await this.#writer.call('close').catch(() => {})
+    for (const waiter of this.#headWaiters.splice(0)) waiter.reject(closing())
     this.#listeners.clear()
     await Promise.all([this.#writer.close(), this.#reader.close()])
+  }
+
+  #openReader(): Thread<ReaderMethods> {
+    if (this.#closed !== undefined) throw closing()
+    return this.#reader
   }
 
   // ---- appending
@@ -297,10 +305,8 @@ export class SqliteLog implements EventLog {
       if ('error' in outcome) append.reject(errorOf({ ...outcome.error, retryAfter: undefined }))
       else append.resolve(outcome)
     }
-    this.#headWaiters = this.#headWaiters.filter(({ position, resolve }) => {
-      if (position <= head) resolve()
-      return position > head
-    })
+    for (const waiter of this.#headWaiters) if (waiter.position <= head) waiter.resolve()
+    this.#headWaiters = this.#headWaiters.filter(({ position }) => position > head)
   }
 
   #take({ usage, losses, trimmed }: Kept): void {
@@ -312,7 +318,7 @@ export class SqliteLog implements EventLog {
   /** What is read from disk may be ahead of the tail by a moment; nobody is told of it before the tail was. */
   async #reach(position: Position): Promise<void> {
     if (position <= this.#head) return
-    await new Promise<void>(resolve => this.#headWaiters.push({ position, resolve }))
+    await new Promise<void>((resolve, reject) => this.#headWaiters.push({ position, resolve, reject }))
   }
 }
 

@@ -8,7 +8,7 @@ import { preferredType } from '../http/media-type.ts'
 import type { TopicSummary } from '../log/event-log.ts'
 import { formatId } from '../protocol/ids.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
-import { patternMatcher, selectorOf, type Selector } from '../topic-pattern.ts'
+import { intersection, selectorOf, type Selector } from '../topic-pattern.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { readHistory, sendPage } from './history.ts'
 import { pathTopic, requestedCursor, validPattern } from './names.ts'
@@ -187,9 +187,7 @@ function setSummaryHeaders(reply: FastifyReply, summary: TopicSummary, epoch: st
 
 /** What the pattern matches and the request may receive. */
 function readable({ grantOf }: RouteContext, request: FastifyRequest, pattern: string): Selector {
-  const grant = grantOf(request)
-  const isMatch = patternMatcher(pattern)
-  return { ...selectorOf([pattern]), matches: topic => isMatch(topic) && grant.canReceive(topic) }
+  return intersection(selectorOf([pattern]), grantOf(request).receivable)
 }
 
 function describe(

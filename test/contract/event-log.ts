@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } from '../../src/event.ts'
 import { RequestKey } from '../../src/log/append-key.ts'
 import type { Appended, EventLog } from '../../src/log/event-log.ts'
-import { selectorOf, type Selector } from '../../src/topic-pattern.ts'
+import { intersection, selectorOf, type Selector } from '../../src/topic-pattern.ts'
 import { eventLogModelContract } from './event-log-model.ts'
 
 /** What a test asks of the log; the rest is to be large enough never to matter. */
@@ -600,6 +600,12 @@ function topicLaws(test: DefineLaw): void {
     t.same(
       await listed('', 10, 'n/*'),
       names.filter(name => name.split('/').length === 2),
+    )
+    const granted = intersection(selectorOf(['n/**']), selectorOf(['other', 'n/a/*', 'n/b']))
+    t.same(
+      (await log.topics('', granted, 10)).map(({ topic }) => topic),
+      ['n/a/b', 'n/b'],
+      'what both selectors want',
     )
     const [summary] = await log.topics('', selectorOf(['other']), 1)
     t.same(summary, await log.topic('other'))

@@ -13,7 +13,7 @@ export class Counters {
   keys = 0
   losses = 0
 
-  /** Counts again, when the file is opened and after a transaction that failed. */
+  /** Counts what is in the file. */
   load(database: DatabaseSync): void {
     const sums = database
       .prepare(
@@ -24,6 +24,10 @@ export class Counters {
       .get()
     const keys = database.prepare('SELECT count(*) AS keys FROM keys').get()
     Object.assign(this, sums, keys, { losses: Number(metaValue(database, 'losses')) })
+  }
+
+  copy(): Counters {
+    return Object.assign(new Counters(), this)
   }
 
   usage(): LogUsage {

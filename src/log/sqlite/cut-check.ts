@@ -12,10 +12,12 @@ import { explainOpenError } from './sqlite-error.ts'
 /** Changes nothing. Errors: MILLRACE_LOG_UNUSABLE. */
 export function requireConsistent(directory: string): void {
   requireSound(directory)
+  // Before SQLite opens the file: see `requireFullSize`.
+  const wasShort = isShort(directory)
   const database = openForReading(directory)
   try {
     const [fault] = explainOpenError(directory, () =>
-      isDoubtful(database, directory) ? faultsOf(database) : [],
+      wasShort || isDoubtful(database, directory) ? faultsOf(database) : [],
     )
     if (fault !== undefined) throw new MillraceError('MILLRACE_LOG_UNUSABLE', damaged(directory, fault))
   } finally {
@@ -25,7 +27,6 @@ export function requireConsistent(directory: string): void {
 
 function isDoubtful(database: DatabaseSync, directory: string): boolean {
   // Where it ends is read last: a mixture may not even tell.
-  if (isShort(directory)) return true
   const mark = readMark(directory)
   if (mark === undefined) return false
   return walPages(database).log < mark.walPages || headOf(database) < mark.head

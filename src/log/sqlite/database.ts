@@ -8,6 +8,7 @@ import {
   closeSync,
   readSync,
   fstatSync,
+  statSync,
   renameSync,
   rmSync,
   fsyncSync,
@@ -118,6 +119,7 @@ export function createIfMissing(directory: string, epoch: string): void {
 
 /** Opens the file for the one thread that writes it. Errors: MILLRACE_LOG_UNUSABLE. */
 export function openForWriting(directory: string): DatabaseSync {
+  requireSqlite()
   return explainOpenError(directory, () => {
     const file = logFile(directory)
     requireWhole(file)
@@ -125,7 +127,7 @@ export function openForWriting(directory: string): DatabaseSync {
     requireLayout(database, file)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY')
     // What a crash left behind goes into the file before anything else is done.
-    if (checkpointed(database)) requireWhole(file)
+    if (checkpointed(database)) requireFullSize(database, file)
     // The writer decides itself when, so that no publisher waits for it.
     database.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES}`)
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
@@ -176,6 +178,23 @@ export function pragma(database: DatabaseSync, name: string): number {
   return Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0])
 }
 
+// `wal_checkpoint(NOOP)` came with SQLite 3.51; before, it would be a checkpoint.
+function requireSqlite(): void {
+  const { node, sqlite = '0' } = process.versions
+  const [major = 0, minor = 0] = sqlite.split('.').map(Number)
+  if (major > 3 || (major === 3 && minor >= 51)) return
+  throw unusable(
+    `A log on disk needs SQLite 3.51, and Node ${node} has ${sqlite}. Use Node 24.14 or newer (25.4 of 25), or --log memory:.`,
+  )
+}
+
+// Not by reading the header, as before it was opened: closing any descriptor of the file drops all locks that the process
+// has on it (POSIX; sqlite.org/howtocorrupt.html, 2.2), and other processes then take it for unused.
+function requireFullSize(database: DatabaseSync, file: string): void {
+  const { size } = statSync(file)
+  if (size < pragma(database, 'page_count') * pragma(database, 'page_size')) throw truncated(file, size)
+}
+
 /** On a full disk it has to wait: the log can be read as it is, and written once there is room. */
 function checkpointed(database: DatabaseSync): boolean {
   try {
@@ -215,7 +234,7 @@ function requireWhole(file: string): void {
     readSync(descriptor, header, 0, header.length, 0)
     if (header.toString('latin1', 0, 16) !== MAGIC) throw unusable(`${file} is not a log of Millrace.`)
     // While there is a write-ahead log, the end of the file may still stand there. SQLite file format, 1.3.
-    const hasMore = existsSync(`${file}-wal`) && statSize(`${file}-wal`) > 0
+    const hasMore = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0
     if (!hasMore && size < ownSize(header)) throw truncated(file, size)
   } finally {
     closeSync(descriptor)
@@ -239,15 +258,6 @@ function ownSize(header: Buffer): number {
   const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)
   const isCountValid = header.readUInt32BE(24) === header.readUInt32BE(92)
   return isCountValid ? header.readUInt32BE(28) * pageSize : 0
-}
-
-function statSize(file: string): number {
-  const descriptor = openSync(file, 'r')
-  try {
-    return fstatSync(descriptor).size
-  } finally {
-    closeSync(descriptor)
-  }
 }
 
 function syncDirectory(directory: string): void {

@@ -3,7 +3,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 import type { Position, Topic } from '../../event.ts'
-import { selectorOf, type Selector } from '../../topic-pattern.ts'
+import { selectorOfKey, type Selector } from '../../topic-pattern.ts'
 import type { ReadLimit, TopicSummary } from '../event-log.ts'
 import { metaValue, openForReading } from './database.ts'
 import { rowBytes } from './event-size.ts'
@@ -87,7 +87,7 @@ export class Reader {
   read(after: Position, key: string, limit: ReadLimit): RowPage {
     return this.#snapshot(() => {
       const selector = selectorOfKey(key)
-      const lostThrough = this.#finder.lostThrough(selector)
+      const lostThrough = this.#finder.lostThrough(selector, after)
       const page = limit.through <= after ? emptyPage(after) : this.#eventsOf(after, selector, limit)
       return {
         ...page,
@@ -115,7 +115,7 @@ export class Reader {
   }
 
   lostThrough(key: string): Position {
-    return this.#snapshot(() => this.#finder.lostThrough(selectorOfKey(key)))
+    return this.#snapshot(() => this.#finder.lostThrough(selectorOfKey(key), 0))
   }
 
   topic(topic: Topic): TopicSummary | undefined {
@@ -228,12 +228,4 @@ function statesOf(topics: readonly FoundTopic[]): Places {
 
 function emptyPage(position: Position): Page {
   return { fields: [], position }
-}
-
-let lastSelector: Selector = selectorOf([])
-
-/** The key of a selector holds all of its names. */
-function selectorOfKey(key: string): Selector {
-  if (lastSelector.key !== key) lastSelector = selectorOf(key.split('\n'))
-  return lastSelector
 }

@@ -1,6 +1,5 @@
 // Calls to a worker thread, answered in the order they were made; both ends.
 
-import { once } from 'node:events'
 import { parentPort, Worker } from 'node:worker_threads'
 import { MillraceError, type ErrorCode } from '../../errors.ts'
 
@@ -38,6 +37,7 @@ export class Thread<M extends Methods> {
   readonly #pending = new Map<number, Pending>()
   #calls = 0
   #end: Error | undefined
+  #isClosing = false
 
   /** `name`: a module beside this one. */
   constructor(name: string) {
@@ -66,25 +66,32 @@ export class Thread<M extends Methods> {
   /** Ends the thread; to be called when it has answered. */
   async close(): Promise<void> {
     if (this.#end !== undefined) return
-    const exited = once(this.#worker, 'exit')
+    this.#isClosing = true
     await this.#worker.terminate()
-    await exited.catch(() => {})
   }
 
   #take(answer: Answer): void {
     if ('news' in answer) return this.onNews(answer.news as never)
-    const pending = this.#pending.get(answer.call)!
+    const pending = this.#pending.get(answer.call)
+    if (pending === undefined) return
     this.#pending.delete(answer.call)
     if (this.#pending.size === 0) this.#worker.unref()
     if ('error' in answer) pending.reject(errorOf(answer.error))
     else pending.resolve(answer.value as never)
   }
 
+  // Without its threads a log is of no use. The process ends, as for any error that nobody foresaw, so that whoever watches
+  // it starts it anew; those who wait are told first.
   #fail(cause: Error): void {
+    if (this.#end !== undefined) return
     const detail = `A thread of the log failed: ${cause.message}. Restart the hub.`
-    this.#end ??= new MillraceError('MILLRACE_LOG_UNAVAILABLE', detail, { cause, retryAfter: 5 })
+    this.#end = new MillraceError('MILLRACE_LOG_UNAVAILABLE', detail, { cause, retryAfter: 5 })
     for (const pending of this.#pending.values()) pending.reject(this.#end)
     this.#pending.clear()
+    if (this.#isClosing) return
+    setImmediate(() => {
+      throw cause
+    })
   }
 }
 

@@ -68,7 +68,8 @@ export class TopicFinder {
   /** The topics that the selector names, if it has no patterns and they are few. */
   byName(selector: Selector): FoundTopic[] | undefined {
     if (selector.patterns.length > 0 || selector.topics.length > MAX_CANDIDATES) return undefined
-    return selector.topics.flatMap(name => (this.#byName.get(name) as FoundTopic | undefined) ?? [])
+    const topics = selector.topics.filter(name => selector.matches(name))
+    return topics.flatMap(name => (this.#byName.get(name) as FoundTopic | undefined) ?? [])
   }
 
   /**
@@ -84,8 +85,9 @@ export class TopicFinder {
     return topics
   }
 
-  lostThrough(selector: Selector): Position {
-    let newest = Number(metaValue(this.#database, 'lost_any'))
+  /** The newest loss after this position; another number up to it when there is none. */
+  lostThrough(selector: Selector, after: Position): Position {
+    let newest = Math.max(after, Number(metaValue(this.#database, 'lost_any')))
     for (const topic of selector.topics) newest = Math.max(newest, Number(this.#lostOf.get(topic)?.lost ?? 0))
     if (selector.patterns.length === 0) return newest
     for (const row of this.#lostAfter.iterate(newest)) {

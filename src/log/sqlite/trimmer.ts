@@ -11,6 +11,8 @@ import type { TopicRow, TopicTable } from './topic-table.ts'
 
 export interface TrimmerOptions {
   readonly retentionOf: RetentionOf
+  /** No topic has lower limits than these. */
+  readonly leastLimits: Pick<Retention, 'maxEvents' | 'maxBytes'>
   /** What all topics may take together; beyond it the oldest events go, whatever their topic. */
   readonly maxBytes: number
   /** Of how many topics without any event it is known apart what they lost. */
@@ -25,6 +27,9 @@ interface EventRow {
   readonly textBytes: number
 }
 
+// What a step removes is written to the write-ahead log in part, and read: large events make a step shorter.
+const STEP_BYTES = 8 * 1024 * 1024
+
 /** Topics are cut back when they exceed a limit by this part of it, so that not each append removes a row. */
 const SLACK = 1 / 64
 
@@ -38,8 +43,12 @@ export class Trimmer {
   readonly #topics: TopicTable
   readonly #counters: Counters
   readonly #overfull = new Set<number>()
+  /** Which topics are overfull is not known: the file was just opened, or a step was undone. */
+  #mustLook = true
   /** Topics may have been deleted whose events are still there. */
   #hasDeleted = true
+  /** What the step may still remove. */
+  #bytesLeft = 0
   #trimmed = new Map<Topic, Position>()
   readonly #oldestOfTopic
   readonly #oldest
@@ -48,6 +57,7 @@ export class Trimmer {
   readonly #expired
   readonly #deletedTopic
   readonly #withEvents
+  readonly #aboveLeast
   readonly #bareCount
   readonly #bare
   readonly #setMeta
@@ -66,6 +76,9 @@ export class Trimmer {
     this.#deletedTopic = database.prepare('SELECT id FROM topics WHERE name IS NULL LIMIT 1')
     this.#withEvents = database.prepare(
       'SELECT id FROM topics WHERE expires IS NOT NULL AND name IS NOT NULL',
+    )
+    this.#aboveLeast = database.prepare(
+      'SELECT id FROM topics WHERE (events > ? OR bytes > ?) AND name IS NOT NULL',
     )
     const bare = 'expires IS NULL AND state IS NULL AND name IS NOT NULL'
     this.#bareCount = database.prepare(`SELECT count(*) AS topics FROM topics WHERE ${bare}`)
@@ -87,8 +100,10 @@ export class Trimmer {
   /** Removes at most about this many rows; returns how many. The topics must have been flushed. */
   step(now: number, most: number): number {
     const { losses } = this.#counters
+    if (this.#mustLook) this.#findOverfull()
     let left = most
-    while (left > 0) {
+    this.#bytesLeft = STEP_BYTES
+    while (left > 0 && this.#bytesLeft > 0) {
       const removed =
         this.#trimOverfull(left) ||
         this.#trimExpired(now, left) ||
@@ -99,7 +114,7 @@ export class Trimmer {
       this.#topics.flush()
     }
     if (this.#counters.losses > losses) this.#setMeta.run(this.#counters.losses, 'losses')
-    this.hasBacklog = left <= 0
+    this.hasBacklog = left <= 0 || this.#bytesLeft <= 0
     return most - left
   }
 
@@ -114,14 +129,20 @@ export class Trimmer {
     return rows.length
   }
 
-  /** After a change of the limits: which topics exceed them, and when their oldest events expire. */
+  /** After a change of the limits: when the topics' oldest events expire. */
   examineAll(): void {
     for (const { id } of this.#withEvents.all() as unknown as { id: number }[]) {
       const row = this.#topics.byId(id)!
       this.#noteOldest(row)
-      this.watch(row)
       this.#topics.flush()
     }
+  }
+
+  /** What was done since the last transaction is undone. */
+  rollBack(): void {
+    this.#trimmed = new Map()
+    this.#hasDeleted = true
+    this.#mustLook = true
   }
 
   /** What was lost since the last call: of each topic the newest position. */
@@ -131,14 +152,27 @@ export class Trimmer {
     return trimmed
   }
 
+  #findOverfull(): void {
+    const { maxEvents, maxBytes } = this.#options.leastLimits
+    for (const { id } of this.#aboveLeast.all(maxEvents, maxBytes) as unknown as { id: number }[]) {
+      this.watch(this.#topics.byId(id)!)
+    }
+    this.#mustLook = false
+  }
+
   #trimOverfull(most: number): number {
     for (const id of this.#overfull) {
       const row = this.#topics.byId(id)
       const removed = row === undefined ? 0 : this.#trimTopic(row, most, -Infinity)
-      if (removed < most) this.#overfull.delete(id)
+      if (row === undefined || this.#isWithinLimits(row)) this.#overfull.delete(id)
       if (removed > 0) return removed
     }
     return 0
+  }
+
+  #isWithinLimits({ name, events, bytes }: TopicRow): boolean {
+    const { maxEvents, maxBytes } = this.#options.retentionOf(name)
+    return events <= maxEvents && bytes <= maxBytes
   }
 
   #trimExpired(now: number, most: number): number {
@@ -156,6 +190,7 @@ export class Trimmer {
     let removed = 0
     for (const event of this.#oldestOfTopic.all(row.id, most) as unknown as EventRow[]) {
       if (row.events <= maxEvents && row.bytes <= maxBytes && event.time >= expireBefore) break
+      if (this.#bytesLeft <= 0) break
       this.#count(row, event, topicBytes)
       newest = event.position
       removed++
@@ -171,11 +206,13 @@ export class Trimmer {
     let removed = 0
     const rows = new Set<TopicRow>()
     for (const event of events) {
-      if (this.#counters.bytes <= this.#options.maxBytes) break
+      if (this.#counters.bytes <= this.#options.maxBytes || this.#bytesLeft <= 0) break
       const row = this.#topics.byId(event.topic)
       if (row !== undefined) {
         this.#count(row, event, Buffer.byteLength(row.name))
         rows.add(row)
+      } else {
+        this.#bytesLeft -= event.textBytes
       }
       removed++
     }
@@ -192,14 +229,17 @@ export class Trimmer {
       return 0
     }
     const events = this.#oldestOfTopic.all(found.id, most) as unknown as EventRow[]
-    if (events.length > 0) this.#deleteOfTopic.run(found.id, events.at(-1)!.position)
-    if (events.length < most) this.#topics.remove(found.id)
-    return events.length + 1
+    let removed = 0
+    while (removed < events.length && this.#bytesLeft > 0) this.#bytesLeft -= events[removed++]!.textBytes
+    if (removed > 0) this.#deleteOfTopic.run(found.id, events[removed - 1]!.position)
+    if (removed === events.length && removed < most) this.#topics.remove(found.id)
+    return removed + 1
   }
 
   #count(row: TopicRow, event: EventRow, topicBytes: number): void {
     const bytes = rowBytes(topicBytes, event.textBytes)
     const isReset = (event.flags & IS_RESET) !== 0
+    this.#bytesLeft -= event.textBytes
     row.bytes -= bytes
     row.lost = event.position
     this.#counters.bytes -= bytes

@@ -12,6 +12,7 @@ const methods = {
   open(options: WriterOptions): Opened {
     writer = Writer.open(options)
     now = options.now
+    restSoon()
     return writer.opened
   },
 

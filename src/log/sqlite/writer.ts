@@ -5,7 +5,7 @@ import { MillraceError } from '../../errors.ts'
 import { RESET, type NewEvent, type Position } from '../../event.ts'
 import { epochAfter, newEpoch } from '../epoch.ts'
 import { IdempotencyKeys } from '../idempotency-keys.ts'
-import { retentionOf, type RetentionOf } from '../retention.ts'
+import { retentionOf, type Retention, type RetentionOf } from '../retention.ts'
 import { requireStateRoom } from '../states.ts'
 import { Counters } from './counters.ts'
 import { createIfMissing, headOf, makeDirectory, metaValue, openForWriting, pragma } from './database.ts'
@@ -37,6 +37,9 @@ const STEP_ROWS = 500
 // The write-ahead log goes into the file when it has so many pages: 16 MiB.
 const CHECKPOINT_PAGES = 4096
 
+// Times go back to what the clock says, at a start, when the newest event is further ahead than this: a day.
+const MAX_CLOCK_LEAD_MS = 86_400_000
+
 // The file gives space back when this much of it is unused, and a quarter of it.
 const VACUUM_PAGES = 4096
 const VACUUM_STEP_PAGES = 256
@@ -59,9 +62,9 @@ export class Writer {
   readonly #walState
   /** How many pages wait in the write-ahead log. Its file keeps its size when they are moved. */
   #unmovedPages = 0
+  #isMarkBehind = false
   #epoch: string
   #head: Position
-  #time: number
 
   /** Errors: MILLRACE_LOG_IN_USE, MILLRACE_LOG_UNUSABLE. */
   static open(options: WriterOptions): Writer {
@@ -87,13 +90,13 @@ export class Writer {
     this.#trimmer = new Trimmer(database, this.#topics, this.#counters, {
       ...options,
       retentionOf: this.#retentionOf,
+      leastLimits: leastOf(options),
     })
     this.#insertEvent = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)')
     this.#setState = database.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?)')
     this.#clearState = database.prepare('DELETE FROM states WHERE topic = ?')
     this.#walState = database.prepare('PRAGMA wal_checkpoint(NOOP)')
     this.#head = headOf(database)
-    this.#time = timeOf(database)
     this.#epoch = String(metaValue(database, 'epoch'))
     const mark = readMark(directory)
     const regression = this.#regression(mark)
@@ -103,7 +106,8 @@ export class Writer {
     this.opened = {
       epoch: this.#epoch,
       head: this.#head,
-      time: this.#time,
+      // A clock that once was far ahead must not hold up expiry for ever.
+      time: Math.min(timeOf(database), options.now + MAX_CLOCK_LEAD_MS),
       usage: this.#counters.usage(),
       regression,
     }
@@ -157,6 +161,8 @@ export class Writer {
   }
 
   #append({ appends, time }: Batch): BatchResult {
+    // Ids that no mark tells of could be given again one day: the mark is a batch behind at most.
+    if (this.#isMarkBehind) this.#writeMark()
     this.#keyTable.now = time
     const outcomes = this.#transaction(() => {
       const head = this.#head
@@ -165,7 +171,6 @@ export class Writer {
       this.#trimmer.step(time, STEP_ROWS + 2 * (this.#head - head))
       return each
     })
-    this.#time = time
     this.#note()
     return { outcomes, head: this.#head, kept: this.#kept() }
   }
@@ -236,7 +241,8 @@ export class Writer {
   }
 
   #transaction<T>(work: () => T): T {
-    const [head, time] = [this.#head, this.#time]
+    const head = this.#head
+    const counters = this.#counters.copy()
     try {
       this.#database.exec('BEGIN IMMEDIATE')
       const result = work()
@@ -244,22 +250,33 @@ export class Writer {
       this.#database.exec('COMMIT')
       return result
     } catch (error) {
+      // All of memory first: what is wrong with the disk may be in the way of the rest.
+      this.#head = head
+      Object.assign(this.#counters, counters)
+      this.#topics.clear()
+      this.#trimmer.rollBack()
       // Some failures have rolled back by themselves.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      this.#head = head
-      this.#time = time
-      this.#topics.clear()
-      this.#trimmer.takeTrimmed()
-      this.#counters.load(this.#database)
       throw storageError(error)
     }
   }
 
   #note(): void {
     try {
-      this.#mark.write(this.#place())
+      this.#writeMark()
     } catch {
-      // What was committed stays so. A mark that lags shows less of what may be cut off one day.
+      // What was committed stays so.
+      this.#isMarkBehind = true
+    }
+  }
+
+  #writeMark(): void {
+    try {
+      this.#mark.write(this.#place())
+      this.#isMarkBehind = false
+    } catch (error) {
+      const detail = `The head file of the log cannot be written: ${(error as Error).message}.`
+      throw new MillraceError('MILLRACE_LOG_UNAVAILABLE', detail, { cause: error, retryAfter: 5 })
     }
   }
 
@@ -328,6 +345,14 @@ export class Writer {
       // On a full disk the next start sees to it.
       if (!isLogFull(error)) throw error
     }
+  }
+}
+
+/** The lowest limits that any topic has. */
+function leastOf({ limits, retention }: WriterOptions): Pick<Retention, 'maxEvents' | 'maxBytes'> {
+  return {
+    maxEvents: Math.min(limits.maxEvents, ...retention.map(rule => rule.maxEvents ?? Infinity)),
+    maxBytes: Math.min(limits.maxBytes, ...retention.map(rule => rule.maxBytes ?? Infinity)),
   }
 }
 
