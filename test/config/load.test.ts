@@ -51,6 +51,7 @@ t.test('every option can be set from the environment under its own name', async 
   const given = { integer: '77', boolean: 'false', string: 'x', array: 'a, b,' } as const
   const special: Record<string, string> = {
     log: 'memory:',
+    retention: 'a events=5',
     host: 'localhost',
     corsOrigin: 'https://a.org,https://b.org:8443',
     maxBufferedBytes: '99999',
@@ -65,7 +66,7 @@ t.test('every option can be set from the environment under its own name', async 
     const value = config[name]
     t.equal(
       Array.isArray(value) ? value.join() : String(value),
-      text(name).replace(' ', '').replace(/,$/, ''),
+      text(name).replace(', ', ',').replace(/,$/, ''),
     )
   }
 })
@@ -131,8 +132,10 @@ t.test('an event fits its topic, and a topic fits the log', async t => {
   refuses(t, { flags: { ...sizes, logMaxBytes: '9' } }, '--max-body-bytes (10)', '--log-max-bytes (9)')
 })
 
-t.test('a log that does not exist yet is refused', async t => {
-  refuses(t, { flags: { log: 'sqlite:data' } }, '--log is "sqlite:data"', 'memory:')
+t.test('a log of another kind is refused', async t => {
+  for (const log of ['sqlite:', 'data', 'nats://localhost']) {
+    refuses(t, { flags: { log } }, `--log is "${log}"`, 'sqlite:data', 'memory:')
+  }
 })
 
 t.test('on loopback, anyone may do everything unless told otherwise', async t => {

@@ -20,7 +20,7 @@ export interface TopicRow {
 }
 
 // Beyond it, all are read anew.
-const MAX_ROWS = 50_000
+const MAX_ROWS = 10_000
 
 const COLUMNS = 'id, name, events, bytes, last, lost, expires, state, state_bytes AS stateBytes'
 
