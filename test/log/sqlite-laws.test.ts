@@ -28,5 +28,5 @@ const ROOMY: Omit<SqliteLogOptions, 'directory'> = {
 eventLogContract(
   'the SQLite log',
   options => SqliteLog.open({ ...ROOMY, directory: join(root, `${directories++}`), ...options }),
-  25,
+  12,
 )
