@@ -42,8 +42,10 @@ t.test('only config/load.ts reads the environment', async t => {
   )
 })
 
-t.test('every file that ARCHITECTURE.md names exists', async t => {
-  const named = [...architecture.matchAll(/`((?:src|test|docs)\/[\w./-]+)`/g)].map(match => match[1]!)
+t.test('every file exists that ARCHITECTURE.md and the guarantees name', async t => {
+  const guarantees = readFileSync(`${root}docs/operations/guarantees.md`, 'utf8')
+  const names = `${architecture}${guarantees}`.matchAll(/`((?:src|test|docs|bench)\/[\w./-]+)`/g)
+  const named = [...names].map(match => match[1]!)
   t.ok(named.length > 10)
   t.same(
     named.filter(path => !existsSync(root + path)),
