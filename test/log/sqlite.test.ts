@@ -135,8 +135,11 @@ t.test('a thread that dies takes the process with it, and whoever waits is told'
       log.append([{ topic: 'a', data: '' }]).catch(error => console.log(error.code))
     }, 1)`
   const preload = `
-    const { threadName } = require('node:worker_threads')
-    if (threadName === 'writer-thread') setTimeout(() => { throw new Error('killed by the test') }, 300)`
+    const { parentPort, threadName } = require('node:worker_threads')
+    let appends = 0
+    if (threadName === 'writer-thread') parentPort.on('message', ({ method }) => {
+      if (method === 'append' && ++appends === 3) throw new Error('killed by the test')
+    })`
   const [main, beside] = [join(root, 'main.mjs'), join(root, 'beside.cjs')]
   writeFileSync(main, script)
   writeFileSync(beside, preload)
