@@ -101,7 +101,7 @@ export class SqliteLog implements EventLog {
   #head: Position
   #time: number
   #usage: LogUsage
-  #losses = 0
+  #losses: number
   #headWaiters: { position: Position; resolve(): void; reject(error: Error): void }[] = []
   #closed: Promise<void> | undefined
 
@@ -134,7 +134,7 @@ export class SqliteLog implements EventLog {
 
   private constructor(
     { cacheBytes, maxAgeMs, retention = [], onTrouble = () => {}, now = Date.now }: SqliteLogOptions,
-    { epoch, head, time, usage, regression }: Opened,
+    { epoch, head, time, kept, regression }: Opened,
     writer: Thread<WriterMethods>,
     reader: Thread<ReaderMethods>,
   ) {
@@ -146,7 +146,8 @@ export class SqliteLog implements EventLog {
     this.#reader = reader
     this.#head = head
     this.#time = time
-    this.#usage = usage
+    this.#usage = kept.usage
+    this.#losses = kept.losses
     const limits = { maxEvents: Infinity, maxBytes: cacheBytes * TOPIC_SHARE, maxAgeMs: Infinity }
     this.#window = new Histories({
       // The cache knows no size of 0; in 1 byte there is no room for an event either.
@@ -155,10 +156,11 @@ export class SqliteLog implements EventLog {
       maxLossTopics: WINDOW_LOSS_TOPICS,
       missingThrough: head,
     })
-    writer.onNews = (kept: Kept) => this.#take(kept)
+    writer.onNews = (news: Kept) => this.#take(news)
     const ages = [maxAgeMs, ...retention.map(rule => rule.maxAgeMs ?? maxAgeMs)]
     const interval = Math.min(MAX_TICK_MS, ...ages)
-    this.#ticks = setInterval(() => void writer.call('tick', this.#now()).catch(() => {}), interval).unref()
+    this.#ticks = setInterval(() => this.#tick(), interval).unref()
+    this.#tick()
   }
 
   head(): Position {
@@ -246,6 +248,11 @@ export class SqliteLog implements EventLog {
   #openReader(): Thread<ReaderMethods> {
     if (this.#closed !== undefined) throw closing()
     return this.#reader
+  }
+
+  /** Tells the writer the time, and lets it trim what has to go; what it does then comes as news. */
+  #tick(): void {
+    this.#writer.call('tick', this.#now()).catch(() => {})
   }
 
   // ---- appending

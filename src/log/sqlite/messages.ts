@@ -24,7 +24,7 @@ export interface Opened {
   readonly head: Position
   /** Of the newest event that is kept; 0 when there is none. */
   readonly time: number
-  readonly usage: LogUsage
+  readonly kept: Kept
   /** The file lacks events whose ids were given out: it has a new epoch, and this says why. */
   readonly regression: string | undefined
 }

@@ -11,8 +11,6 @@ let isResting = false
 const methods = {
   open(options: WriterOptions): Opened {
     writer = Writer.open(options)
-    now = options.now
-    restSoon()
     return writer.opened
   },
 

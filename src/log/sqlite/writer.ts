@@ -108,7 +108,7 @@ export class Writer {
       head: this.#head,
       // A clock that once was far ahead must not hold up expiry for ever.
       time: Math.min(timeOf(database), options.now + MAX_CLOCK_LEAD_MS),
-      usage: this.#counters.usage(),
+      kept: this.#kept(),
       regression,
     }
   }
