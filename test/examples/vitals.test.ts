@@ -1,6 +1,7 @@
 // The machine's own vitals, piped through `millrace publish` while they are made.
 
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import t from 'tap'
 import { EventReader } from '../support/event-reader.ts'
@@ -32,6 +33,8 @@ t.test(
     }
     t.equal(vitals.exitCode, null, 'they were not held back until the end')
     reader.close()
+    vitals.kill()
+    t.same(await once(publisher, 'exit'), [0, null], 'what was measured last is published as well')
   },
 )
 

@@ -40,7 +40,8 @@ t.test('pingIntervalMs, pingTimeoutMs: an HTTP/2 peer that vanished is freed', a
   const frozenAt = performance.now()
   await metricIs(hub, 'millrace_closes_total{reason="vanished"}', 2)
   const tookMs = performance.now() - frozenAt
-  t.ok(tookMs > 150 && tookMs < 400 + 1000, `it took ${tookMs} ms`)
+  // A busy machine adds to the 200 to 400 ms; without the options it would be 10 to 25 s.
+  t.ok(tookMs > 150 && tookMs < 5000, `it took ${tookMs} ms`)
   t.equal(await metric(hub, 'millrace_streams'), 1)
   await metricIs(hub, 'millrace_connections', 2)
   t.equal((await steady.get('/healthz')).status, 200, 'a peer that answers stays')
