@@ -127,8 +127,8 @@ function sseEncoder(epoch: string, format: StreamFormat): FrameEncoder {
   return {
     name: format,
     event: (event: StoredEvent) => Buffer.from(frame(event, epoch)),
-    events: events => framesOf(events.map(event => frame(event, epoch))),
-    states: events => framesOf(events.map(event => stateFrame(event, format))),
+    events: events => framesOf(events, event => frame(event, epoch)),
+    states: events => framesOf(events, event => stateFrame(event, format)),
     gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
     ready: (position: Position) =>
       Buffer.from(encodeSse({ id: formatId(epoch, position), type: READY, data: '{}' })),

@@ -12,8 +12,8 @@ const NOTHING = Buffer.alloc(0)
 const wakeEncoder: FrameEncoder = {
   name: 'wake',
   event: () => NOTHING,
-  events: events => framesOf(events.map(() => '')),
-  states: events => framesOf(events.map(() => '')),
+  events: events => framesOf(events, () => ''),
+  states: events => framesOf(events, () => ''),
   gap: () => NOTHING,
   ready: () => NOTHING,
 }

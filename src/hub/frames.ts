@@ -23,14 +23,32 @@ export interface Frames {
   readonly ends: readonly number[]
 }
 
-/** Frames that are text, as bytes. */
-export function framesOf(texts: readonly string[]): Frames {
-  const text = texts.join('')
-  const chunk = Buffer.from(text)
-  // Where every character is one byte, nothing has to be measured.
-  const isAscii = chunk.length === text.length
+/** The frames of these items, as bytes of their texts. */
+export function framesOf<T>(items: readonly T[], textOf: (item: T) => string): Frames {
+  let text = ''
+  const ends: number[] = []
+  for (const item of items) {
+    text += textOf(item)
+    ends.push(text.length)
+  }
+  const bytes = Buffer.byteLength(text)
+  const chunk = Buffer.allocUnsafeSlow(bytes)
+  if (bytes === text.length) {
+    // Every character is a byte.
+    chunk.write(text, 'latin1')
+    return { chunk, ends }
+  }
+  chunk.write(text)
+  let from = 0
   let end = 0
-  return { chunk, ends: texts.map(each => (end += isAscii ? each.length : Buffer.byteLength(each))) }
+  return {
+    chunk,
+    ends: ends.map(each => {
+      end += Buffer.byteLength(text.slice(from, each))
+      from = each
+      return end
+    }),
+  }
 }
 
 /** What a subscriber is told when events it wanted are gone. */

@@ -38,6 +38,9 @@ export const PAGE_LIMITS: PageLimits = {
   lifeMs: 1000,
 }
 
+// Whoever reads so fast waits for the way to the log and back more than for the log: larger pages need it less often.
+const PAGES_AHEAD = 2
+
 /** How many reads of the log are under way at a time. */
 export const READ_LANES = 32
 
@@ -95,7 +98,7 @@ export class PageCache {
     const isThere = shelf?.find(after) !== undefined || shelf?.readingBefore(after) !== undefined
     if (isThere || !this.hasLane) return
     const page = this.#read(audienceKey, shelf ?? this.#newShelf(audienceKey), after, () =>
-      this.#readEvents(wish, after, through),
+      this.#readEvents(wish, after, through, PAGES_AHEAD),
     )
     // Who needs it and finds nothing reads for itself, and is told what is wrong.
     page.catch(() => {})
@@ -144,8 +147,9 @@ export class PageCache {
     { selector, encoder }: PageWish,
     after: Position,
     through: Position,
+    pages = 1,
   ): Promise<EncodedPage> {
-    const page = await this.#log.read(after, selector, this.#limit(through))
+    const page = await this.#log.read(after, selector, this.#limit(through, pages))
     return new EncodedPage(after, page, events => encoder.events(events))
   }
 
@@ -232,7 +236,8 @@ export class PageCache {
     if (key !== undefined && shelf.isEmpty && this.#shelves.get(key) === shelf) this.#shelves.delete(key)
   }
 
-  #limit(through: Position): ReadLimit {
-    return { through, maxEvents: this.#limits.maxEvents, maxBytes: this.#limits.maxBytes }
+  #limit(through: Position, pages = 1): ReadLimit {
+    const { maxEvents, maxBytes } = this.#limits
+    return { through, maxEvents: pages * maxEvents, maxBytes: pages * maxBytes }
   }
 }

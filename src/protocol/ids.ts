@@ -7,8 +7,17 @@ const SEQUENCE_WIDTH = 11 // 36^11 exceeds Number.MAX_SAFE_INTEGER
 
 const idShape = /^([0-9a-z]{11})-([0-9a-z]{11})$/
 
+// Ids are mostly asked for in order: all but their last two digits stay the same for a while.
+const BLOCK = 36 * 36
+const lastDigits = Array.from({ length: BLOCK }, (_, at) => at.toString(36).padStart(2, '0'))
+let block = { epoch: '', number: -1, text: '' }
+
 export function formatId(epoch: string, position: Position): string {
-  return `${epoch}-${position.toString(36).padStart(SEQUENCE_WIDTH, '0')}`
+  const number = Math.floor(position / BLOCK)
+  if (number !== block.number || epoch !== block.epoch) {
+    block = { epoch, number, text: `${epoch}-${number.toString(36).padStart(SEQUENCE_WIDTH - 2, '0')}` }
+  }
+  return block.text + lastDigits[position - number * BLOCK]!
 }
 
 /** Returns undefined for whatever is not shaped like an id. */

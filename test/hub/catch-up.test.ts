@@ -21,8 +21,8 @@ const frame = (content: Frame): string => `${JSON.stringify(content)}\n`
 const encoder: FrameEncoder = {
   name: 'test',
   event: ({ position, topic }) => Buffer.from(frame({ position, topic })),
-  events: several => framesOf(several.map(({ position, topic }) => frame({ position, topic }))),
-  states: several => (several.length === 0 ? framesOf([]) : assert.fail('no state was set')),
+  events: several => framesOf(several, ({ position, topic }) => frame({ position, topic })),
+  states: several => (several.length === 0 ? framesOf(several, () => '') : assert.fail('no state was set')),
   gap: gap => Buffer.from(frame({ gap })),
   ready: () => assert.fail('no state was set'),
 }
@@ -121,7 +121,8 @@ t.test('1,000 readers that come back from about the same place cost about as man
   await publish(hub, 'a', 3000)
   await live([new Reader(hub, ['a'], 2000)])
   const readsOfOne = log.reads
-  t.equal(readsOfOne, 10)
+  // Two pages of 100; then it is known to be fast, and pages are twice as large.
+  t.equal(readsOfOne, 6)
   hub.pages.clear()
   log.reads = 0
   const readers = range(0, 1000).map(at => new Reader(hub, ['a'], 2000 + ((at * 7919) % 50)))

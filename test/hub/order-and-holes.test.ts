@@ -374,8 +374,8 @@ function encoderOf(name: string, world: World): FrameEncoder {
   return {
     name,
     event: stored => Buffer.from(text({ kind: 'event', ...at(stored) })),
-    events: several => framesOf(several.map(stored => text({ kind: 'event', ...at(stored) }))),
-    states: several => framesOf(several.map(stored => text({ kind: 'state', ...at(stored) }))),
+    events: several => framesOf(several, stored => text({ kind: 'event', ...at(stored) })),
+    states: several => framesOf(several, stored => text({ kind: 'state', ...at(stored) })),
     gap: gap => Buffer.from(text({ kind: 'gap', ...gap })),
     ready: position => Buffer.from(text({ kind: 'ready', position })),
   }

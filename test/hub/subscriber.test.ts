@@ -22,8 +22,8 @@ class SlowSink implements Sink {
 const encoder: FrameEncoder = {
   name: 'test',
   event: event => Buffer.from(`${event.position}\n`),
-  events: several => framesOf(several.map(event => `${event.position}\n`)),
-  states: several => framesOf(several.map(event => `state ${event.position}\n`)),
+  events: several => framesOf(several, event => `${event.position}\n`),
+  states: several => framesOf(several, event => `state ${event.position}\n`),
   gap: (gap: Gap) => Buffer.from(`gap ${gap.resumesAfter} ${gap.lostThrough}\n`),
   ready: position => Buffer.from(`ready ${position}\n`),
 }

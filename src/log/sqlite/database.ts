@@ -14,7 +14,7 @@ import {
   fsyncSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { MillraceError } from '../../errors.ts'
 import type { Position } from '../../event.ts'
 import { explainOpenError, isFull } from './sqlite-error.ts'
@@ -206,9 +206,15 @@ function checkpointed(database: DatabaseSync): boolean {
   }
 }
 
+const metaStatements = new WeakMap<DatabaseSync, StatementSync>()
+
 export function metaValue(database: DatabaseSync, name: string): string | number | undefined {
-  const row = database.prepare('SELECT value FROM meta WHERE name = ?').get(name)
-  return row?.value as string | number | undefined
+  let statement = metaStatements.get(database)
+  if (statement === undefined) {
+    statement = database.prepare('SELECT value FROM meta WHERE name = ?')
+    metaStatements.set(database, statement)
+  }
+  return statement.get(name)?.value as string | number | undefined
 }
 
 function requireLayout(database: DatabaseSync, file: string): void {

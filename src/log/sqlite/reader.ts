@@ -33,8 +33,10 @@ type Row = [
   data: string | null,
 ]
 
-// Rows are fetched so many at a time: each call of a statement costs more than a row.
-const FETCH_ROWS = 256
+// Rows are fetched together, as many as are likely to fill the page: each call of a statement costs more than a row. What
+// is fetched in vain costs too.
+const MIN_LIKELY_ROWS = 16
+const SPARE = 1.1
 
 // Larger data is fetched by itself: most of a chunk may not fit the page any more.
 const SMALL_DATA_BYTES = 16 * 1024
@@ -50,6 +52,8 @@ export class Reader {
   readonly #isKept
   readonly #events
   readonly #states
+  /** About what a row takes: of those of the last page. */
+  #likelyRowBytes = 512
 
   constructor(directory: string) {
     const database = (this.#database = openForReading(directory))
@@ -132,11 +136,17 @@ export class Reader {
 
   #eventsOf(after: Position, selector: Selector, limit: ReadLimit): Page {
     const topics = this.#finder.candidates(after, selector, limit)
+    const wanted = { ...limit, maxEvents: this.#likelyRows(limit) }
     const { positions, through } =
       topics === undefined
-        ? this.#scanned(this.#scan, after, selector, limit)
-        : this.#merged(after, topics, limit)
+        ? this.#scanned(this.#scan, after, selector, wanted)
+        : this.#merged(after, topics, wanted)
     return this.#fetch(this.#events, positions, limit, through ?? limit.through)
+  }
+
+  #likelyRows({ maxEvents, maxBytes }: ReadLimit): number {
+    const rows = Math.ceil((SPARE * maxBytes) / this.#likelyRowBytes)
+    return Math.min(maxEvents, Math.max(MIN_LIKELY_ROWS, rows))
   }
 
   /** The next events of these topics, in order: from the index alone, up to where all of them are known. */
@@ -157,15 +167,16 @@ export class Reader {
   #scanned(scan: Statement, after: Position, selector: Selector, { through, maxEvents }: ReadLimit): Places {
     const positions: [Position, Topic][] = []
     let last = after
-    for (let looked = 0; looked < MAX_SCAN; looked += SCAN_ROWS) {
-      const rows = scan.all(last, through, SCAN_ROWS) as unknown as [Position, Topic | null][]
+    // If everything matches, the first few are enough.
+    for (let looked = 0, most = maxEvents; looked < MAX_SCAN; looked += most, most = SCAN_ROWS) {
+      const rows = scan.all(last, through, most) as unknown as [Position, Topic | null][]
       for (const [position, name] of rows) {
         last = position
         if (name === null || !selector.matches(name)) continue
         positions.push([position, name])
         if (positions.length === maxEvents) return { positions, through: last }
       }
-      if (rows.length < SCAN_ROWS) return { positions, through: undefined }
+      if (rows.length < most) return { positions, through: undefined }
     }
     return { positions, through: last }
   }
@@ -174,8 +185,9 @@ export class Reader {
   #fetch(rows: Rows, places: Places['positions'], limit: ReadLimit, through: Position): Page {
     const fields: Page['fields'] = []
     let bytes = 0
-    for (let at = 0; at < places.length; at += FETCH_ROWS) {
-      const chunk = places.slice(at, at + FETCH_ROWS)
+    const most = this.#likelyRows(limit)
+    for (let at = 0; at < places.length; at += most) {
+      const chunk = places.slice(at, at + most)
       const wanted = JSON.stringify(chunk.map(([position]) => position))
       const found = rows.several.all(wanted) as unknown as Row[]
       for (const [index, [position, time, type, flags, textBytes, data]] of found.entries()) {
@@ -183,10 +195,12 @@ export class Reader {
         fields.push(position, name, time, type, flags, data ?? this.#largeData(rows, position))
         bytes += rowBytes(name.length, textBytes)
         if (fields.length === limit.maxEvents * FIELDS_PER_ROW || bytes >= limit.maxBytes) {
+          this.#likelyRowBytes = (bytes * FIELDS_PER_ROW) / fields.length
           return { fields, position }
         }
       }
     }
+    if (bytes > 0) this.#likelyRowBytes = (bytes * FIELDS_PER_ROW) / fields.length
     return { fields, position: through }
   }
 
