@@ -1,16 +1,7 @@
 // Reads the rules of `--retention`: which topics are kept for longer or shorter than the others.
 
 import { patternFault } from '../event.ts'
-
-/** Limits of topics that match; the first rule that matches a topic holds. */
-export interface RetentionRule {
-  readonly pattern: string
-  readonly maxEvents?: number
-  /** In bytes, as the log counts them. */
-  readonly maxBytes?: number
-  /** In milliseconds. */
-  readonly maxAgeMs?: number
-}
+import type { RetentionRule } from '../log/retention.ts'
 
 const LIMITS = new Map([
   ['events', 'maxEvents'],

@@ -16,34 +16,15 @@ import type {
 } from './event-log.ts'
 import { Histories, isFew } from './histories.ts'
 import { IdempotencyKeys, memoryKeys } from './idempotency-keys.ts'
+import { expiryInterval, type LogLimits } from './limits.ts'
 import { compareNames } from './name-order.ts'
-import { retentionOf, type RetentionRule } from './retention.ts'
+import { retentionOf } from './retention.ts'
 import { States } from './states.ts'
 
-export interface MemoryLogOptions {
-  /** What all topics' histories may take together, in bytes; beyond it the least recently used topics go. */
-  readonly maxBytes: number
-  /** What one topic's history may take, in bytes; beyond it its oldest events go. */
-  readonly maxTopicBytes: number
-  /** How many events of one topic are kept. */
-  readonly maxTopicEvents: number
-  /** How long an event is kept, in milliseconds. */
-  readonly maxAgeMs: number
-  /** Other limits for topics that match a pattern. Default: none. */
-  readonly retention?: readonly RetentionRule[]
-  /** What all topics' states may take together, in bytes; beyond it a new state is refused. */
-  readonly maxStateBytes: number
-  /** How many idempotency keys are remembered; beyond it the least recently used go. */
-  readonly maxIdempotencyKeys: number
-  /** How long an idempotency key is remembered, in milliseconds. */
-  readonly idempotencyKeyAgeMs: number
-  /** Of how many topics it is known apart what they lost; losses of others count against all. Default: 200,000. */
-  readonly maxLossTopics?: number
+export interface MemoryLogOptions extends LogLimits {
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
-
-const MAX_EXPIRY_INTERVAL_MS = 10_000
 
 export class MemoryLog implements EventLog {
   readonly epoch: string
@@ -70,8 +51,7 @@ export class MemoryLog implements EventLog {
     })
     this.#states = new States(options.maxStateBytes)
     this.#keys = new IdempotencyKeys(memoryKeys(options.maxIdempotencyKeys, options.idempotencyKeyAgeMs))
-    const ages = [maxAgeMs, ...retention.map(rule => rule.maxAgeMs ?? maxAgeMs)]
-    const interval = Math.min(MAX_EXPIRY_INTERVAL_MS, ...ages)
+    const interval = expiryInterval(options)
     this.#expiry = setInterval(() => this.#histories.expireEach(this.#now()), interval).unref()
   }
 

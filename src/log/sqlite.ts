@@ -16,7 +16,8 @@ import type {
   TopicSummary,
 } from './event-log.ts'
 import { Histories } from './histories.ts'
-import type { RetentionRule } from './retention.ts'
+import { expiryInterval, type LogLimits } from './limits.ts'
+import { AppendQueue, type PendingAppend } from './sqlite/append-queue.ts'
 import {
   FIELDS_PER_ROW,
   IS_JSON,
@@ -31,48 +32,16 @@ import type { ReaderMethods } from './sqlite/reader-thread.ts'
 import { errorOf, Thread } from './sqlite/thread.ts'
 import type { WriterMethods } from './sqlite/writer-thread.ts'
 
-export interface SqliteLogOptions {
+export interface SqliteLogOptions extends LogLimits {
   /** Where the file is, or is made. One process at a time. */
   readonly directory: string
   /** What of the newest events is kept in memory too, in bytes. */
   readonly cacheBytes: number
-  /** What all topics' histories may take together, in bytes; beyond it the oldest events go. */
-  readonly maxBytes: number
-  /** What one topic's history may take, in bytes; beyond it its oldest events go. */
-  readonly maxTopicBytes: number
-  /** How many events of one topic are kept. */
-  readonly maxTopicEvents: number
-  /** How long an event is kept, in milliseconds. */
-  readonly maxAgeMs: number
-  /** Other limits for topics that match a pattern. Default: none. */
-  readonly retention?: readonly RetentionRule[]
-  /** What all topics' states may take together, in bytes; beyond it a new state is refused. */
-  readonly maxStateBytes: number
-  /** How many idempotency keys are remembered; beyond it the least recently used go. */
-  readonly maxIdempotencyKeys: number
-  /** How long an idempotency key is remembered, in milliseconds. */
-  readonly idempotencyKeyAgeMs: number
-  /** Of how many topics without any event it is known apart what they lost. Default: 200,000. */
-  readonly maxLossTopics?: number
   /** Told when appending begins to fail, and, with undefined, when it works again. */
   readonly onTrouble?: (trouble: Error | undefined) => void
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
-
-interface PendingAppend {
-  readonly events: readonly NewEvent[]
-  readonly key: AppendKey | undefined
-  readonly characters: number
-  resolve(appended: Appended): void
-  reject(error: unknown): void
-}
-
-// While one batch is committed the next is prepared; what comes then is for the one after.
-const MAX_BATCHES_UNDER_WAY = 2
-
-const MAX_BATCH_EVENTS = 2000
-const MAX_BATCH_CHARACTERS = 4 * 1024 * 1024
 
 // One busy topic leaves the rest of the window to others.
 const TOPIC_SHARE = 1 / 2
@@ -81,7 +50,6 @@ const TOPIC_SHARE = 1 / 2
 const WINDOW_LOSS_TOPICS = 1024
 
 const MAX_LOSS_TOPICS = 200_000
-const MAX_TICK_MS = 10_000
 
 export class SqliteLog implements EventLog {
   readonly epoch: string
@@ -95,9 +63,7 @@ export class SqliteLog implements EventLog {
   readonly #onTrouble: (trouble: Error | undefined) => void
   #isTroubled = false
   readonly #ticks: NodeJS.Timeout
-  #queue: PendingAppend[] = []
-  #batches = 0
-  #willSend = false
+  readonly #queue = new AppendQueue(batch => this.#commit(batch))
   #head: Position
   #time: number
   #usage: LogUsage
@@ -133,11 +99,12 @@ export class SqliteLog implements EventLog {
   }
 
   private constructor(
-    { cacheBytes, maxAgeMs, retention = [], onTrouble = () => {}, now = Date.now }: SqliteLogOptions,
+    options: SqliteLogOptions,
     { epoch, head, time, kept, regression }: Opened,
     writer: Thread<WriterMethods>,
     reader: Thread<ReaderMethods>,
   ) {
+    const { cacheBytes, onTrouble = () => {}, now = Date.now } = options
     this.epoch = epoch
     this.regression = regression
     this.#now = now
@@ -157,9 +124,7 @@ export class SqliteLog implements EventLog {
       missingThrough: head,
     })
     writer.onNews = (news: Kept) => this.#take(news)
-    const ages = [maxAgeMs, ...retention.map(rule => rule.maxAgeMs ?? maxAgeMs)]
-    const interval = Math.min(MAX_TICK_MS, ...ages)
-    this.#ticks = setInterval(() => this.#tick(), interval).unref()
+    this.#ticks = setInterval(() => this.#tick(), expiryInterval(options)).unref()
     this.#tick()
   }
 
@@ -169,18 +134,7 @@ export class SqliteLog implements EventLog {
 
   append(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
     if (this.#closed !== undefined) return Promise.reject(closing())
-    return new Promise((resolve, reject) => {
-      let characters = 0
-      for (const event of events) characters += event.data.length
-      this.#queue.push({ events, key, characters, resolve, reject })
-      if (this.#willSend || this.#batches === MAX_BATCHES_UNDER_WAY) return
-      // What else this turn of the event loop brings goes with it.
-      this.#willSend = true
-      setImmediate(() => {
-        this.#willSend = false
-        this.#send()
-      })
-    })
+    return this.#queue.push(events, key)
   }
 
   async read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage> {
@@ -235,7 +189,7 @@ export class SqliteLog implements EventLog {
 
   async #close(): Promise<void> {
     clearInterval(this.#ticks)
-    while (this.#queue.length > 0) this.#send(Infinity)
+    this.#queue.flush()
     // Calls are answered in order: whatever is under way comes first.
     // The reader first: only the last one to close can move the write-ahead log into the file, and the reader may not write.
     await this.#reader.call('close').catch(() => {})
@@ -257,22 +211,7 @@ export class SqliteLog implements EventLog {
 
   // ---- appending
 
-  #send(mostBatches = MAX_BATCHES_UNDER_WAY): void {
-    while (this.#queue.length > 0 && this.#batches < mostBatches) void this.#commit(this.#takeBatch())
-  }
-
-  #takeBatch(): PendingAppend[] {
-    let [count, events, characters] = [0, 0, 0]
-    while (count < this.#queue.length && events < MAX_BATCH_EVENTS && characters < MAX_BATCH_CHARACTERS) {
-      const append = this.#queue[count++]!
-      events += append.events.length
-      characters += append.characters
-    }
-    return this.#queue.splice(0, count)
-  }
-
   async #commit(batch: readonly PendingAppend[]): Promise<void> {
-    this.#batches++
     const time = (this.#time = Math.max(this.#time, this.#now()))
     try {
       const appends = batch.map(({ events, key }) => ({ fields: fieldsOf(events), key }))
@@ -281,9 +220,6 @@ export class SqliteLog implements EventLog {
     } catch (error) {
       for (const append of batch) append.reject(error)
       this.#noteTrouble(error as Error)
-    } finally {
-      this.#batches--
-      this.#send()
     }
   }
 

@@ -11,17 +11,7 @@ import { MemoryLog, type MemoryLogOptions } from '../../src/log/memory.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
 import { eventLogContract } from '../contract/event-log.ts'
 import { holds } from '../support/properties.ts'
-
-const ROOMY: MemoryLogOptions = {
-  maxBytes: 1e9,
-  maxTopicBytes: 1e9,
-  maxTopicEvents: 1e6,
-  maxAgeMs: 1e9,
-  maxStateBytes: 1e9,
-  maxIdempotencyKeys: 1000,
-  idempotencyKeyAgeMs: 1e9,
-  maxLossTopics: 1000,
-}
+import { ROOMY } from '../support/roomy.ts'
 
 eventLogContract('the memory log', async options => new MemoryLog({ ...ROOMY, ...options }))
 

@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { SqliteLog, type SqliteLogOptions } from '../../src/log/sqlite.ts'
+import { SqliteLog } from '../../src/log/sqlite.ts'
 import { eventLogContract } from '../contract/event-log.ts'
+import { ROOMY } from '../support/roomy.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-test-'))
 t.teardown(() => rmSync(root, { recursive: true, force: true }))
@@ -13,20 +14,17 @@ t.teardown(() => rmSync(root, { recursive: true, force: true }))
 t.setTimeout(240_000)
 let directories = 0
 
-const ROOMY: Omit<SqliteLogOptions, 'directory'> = {
-  // Small, so that reads go to the disk as well as to the window.
-  cacheBytes: 20_000,
-  maxBytes: 1e9,
-  maxTopicBytes: 1e9,
-  maxTopicEvents: 1e6,
-  maxAgeMs: 1e9,
-  maxStateBytes: 1e9,
-  maxIdempotencyKeys: 1000,
-  idempotencyKeyAgeMs: 1e9,
-}
+// Small, so that reads go to the disk as well as to the window.
+const CACHE_BYTES = 20_000
 
 eventLogContract(
   'the SQLite log',
-  options => SqliteLog.open({ ...ROOMY, directory: join(root, `${directories++}`), ...options }),
+  options =>
+    SqliteLog.open({
+      ...ROOMY,
+      cacheBytes: CACHE_BYTES,
+      directory: join(root, `${directories++}`),
+      ...options,
+    }),
   12,
 )

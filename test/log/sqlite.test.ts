@@ -24,6 +24,7 @@ import { Writer } from '../../src/log/sqlite/writer.ts'
 import { SqliteLog, type SqliteLogOptions } from '../../src/log/sqlite.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
 import { holds } from '../support/properties.ts'
+import { ROOMY } from '../support/roomy.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-test-'))
 t.teardown(() => rmSync(root, { recursive: true, force: true }))
@@ -31,16 +32,7 @@ t.teardown(() => rmSync(root, { recursive: true, force: true }))
 t.setTimeout(240_000)
 let directories = 0
 
-const ROOMY: Omit<SqliteLogOptions, 'directory'> = {
-  cacheBytes: 1e6,
-  maxBytes: 1e9,
-  maxTopicBytes: 1e9,
-  maxTopicEvents: 1e6,
-  maxAgeMs: 1e9,
-  maxStateBytes: 1e9,
-  maxIdempotencyKeys: 1000,
-  idempotencyKeyAgeMs: 1e9,
-}
+const CACHE_BYTES = 1e6
 
 t.test('a log that is opened again is the same log', async t => {
   const directory = newDirectory()
@@ -74,11 +66,11 @@ t.test('whatever was appended, a log that is opened again answers the same', asy
   const appends = fc.array(fc.array(event, { minLength: 1, maxLength: 6 }), { maxLength: 25 })
   const property = fc.asyncProperty(limits, appends, async (options, batches) => {
     const directory = newDirectory()
-    const log = await SqliteLog.open({ ...ROOMY, ...options, directory })
+    const log = await SqliteLog.open({ ...ROOMY, cacheBytes: CACHE_BYTES, ...options, directory })
     await Promise.all(batches.map(batch => log.append(batch)))
     const before = await contents(log)
     await log.close()
-    const again = await SqliteLog.open({ ...ROOMY, ...options, directory })
+    const again = await SqliteLog.open({ ...ROOMY, cacheBytes: CACHE_BYTES, ...options, directory })
     const after = await contents(again)
     await again.close()
     return JSON.stringify(after) === JSON.stringify(before)
@@ -147,7 +139,7 @@ t.test('a thread that dies takes the process with it, and whoever waits is told'
   const args = ['--require', beside, main, module]
   const run = spawnSync(
     process.execPath,
-    [...args, JSON.stringify({ ...ROOMY, directory: newDirectory() })],
+    [...args, JSON.stringify({ ...ROOMY, cacheBytes: CACHE_BYTES, directory: newDirectory() })],
     {
       encoding: 'utf8',
       timeout: 20_000,
@@ -161,7 +153,7 @@ t.test('a thread that dies takes the process with it, and whoever waits is told'
 t.test('a directory has one log at a time', async t => {
   const directory = newDirectory()
   const log = await open(t, directory)
-  await t.rejects(SqliteLog.open({ ...ROOMY, directory }), {
+  await t.rejects(SqliteLog.open({ ...ROOMY, cacheBytes: CACHE_BYTES, directory }), {
     code: 'MILLRACE_LOG_IN_USE',
     message: `Another process uses the log in ${directory}`,
   })
@@ -354,7 +346,7 @@ function newDirectory(): string {
 }
 
 async function open(t: Test, directory: string, options: Partial<SqliteLogOptions> = {}): Promise<SqliteLog> {
-  const log = await SqliteLog.open({ ...ROOMY, ...options, directory })
+  const log = await SqliteLog.open({ ...ROOMY, cacheBytes: CACHE_BYTES, ...options, directory })
   t.teardown(() => log.close())
   return log
 }

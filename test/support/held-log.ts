@@ -4,16 +4,7 @@ import type { Position } from '../../src/event.ts'
 import type { ReadLimit, ReadPage } from '../../src/log/event-log.ts'
 import { MemoryLog, type MemoryLogOptions } from '../../src/log/memory.ts'
 import type { Selector } from '../../src/topic-pattern.ts'
-
-const OPTIONS: MemoryLogOptions = {
-  maxBytes: 1e9,
-  maxTopicBytes: 1e9,
-  maxTopicEvents: 1e6,
-  maxAgeMs: 1e9,
-  maxStateBytes: 1e9,
-  maxIdempotencyKeys: 1,
-  idempotencyKeyAgeMs: 1,
-}
+import { ROOMY } from './roomy.ts'
 
 export class HeldLog extends MemoryLog {
   /** Reads that were begun. */
@@ -25,7 +16,7 @@ export class HeldLog extends MemoryLog {
   #underWay = 0
 
   constructor(options: Partial<MemoryLogOptions> = {}) {
-    super({ ...OPTIONS, ...options })
+    super({ ...ROOMY, ...options })
   }
 
   get held(): number {

@@ -1,6 +1,6 @@
-// A small file beside the log that says how far ids were given out, and how long the write-ahead log was then. It is not synced, so it survives a crash of the process,
-// not one of the machine; but a log that ends before it has lost events that were answered for, and must not give
-// their ids to others: it goes on under a new epoch.
+// A small file beside the log that says how far ids were given out, and how long the write-ahead log was then. It is not
+// synced, so it survives a crash of the process, not one of the machine; but a log that ends before it has lost events
+// that were answered for, and must not give their ids to others: it goes on under a new epoch.
 
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'

@@ -12,7 +12,7 @@ import { createIfMissing, headOf, makeDirectory, metaValue, openForWriting, prag
 import { requireConsistent } from './cut-check.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { eventBytes } from './event-size.ts'
-import { HeadMark, readMark, type Mark } from './head-mark.ts'
+import { readMark, type Mark } from './head-mark.ts'
 import { KeyTable } from './key-table.ts'
 import {
   FIELDS_PER_EVENT,
@@ -30,12 +30,10 @@ import {
 import { explainOpenError, storageError } from './sqlite-error.ts'
 import { TopicTable, type TopicRow } from './topic-table.ts'
 import { expiryOf, Trimmer } from './trimmer.ts'
+import { WriteAheadLog } from './write-ahead-log.ts'
 
 // A batch removes up to this many rows beside what it adds, and a step between batches as many.
 const STEP_ROWS = 500
-
-// The write-ahead log goes into the file when it has so many pages: 16 MiB.
-const CHECKPOINT_PAGES = 4096
 
 // Times go back to what the clock says, at a start, when the newest event is further ahead than this: a day.
 const MAX_CLOCK_LEAD_MS = 86_400_000
@@ -48,7 +46,7 @@ export class Writer {
   readonly opened: Opened
   readonly #database: DatabaseSync
   readonly #unlock: () => void
-  readonly #mark: HeadMark
+  readonly #wal: WriteAheadLog
   readonly #retentionOf: RetentionOf
   readonly #maxStateBytes: number
   readonly #topics: TopicTable
@@ -59,10 +57,6 @@ export class Writer {
   readonly #insertEvent
   readonly #setState
   readonly #clearState
-  readonly #walState
-  /** How many pages wait in the write-ahead log. Its file keeps its size when they are moved. */
-  #unmovedPages = 0
-  #isMarkBehind = false
   #epoch: string
   #head: Position
 
@@ -95,13 +89,12 @@ export class Writer {
     this.#insertEvent = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)')
     this.#setState = database.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?)')
     this.#clearState = database.prepare('DELETE FROM states WHERE topic = ?')
-    this.#walState = database.prepare('PRAGMA wal_checkpoint(NOOP)')
     this.#head = headOf(database)
     this.#epoch = String(metaValue(database, 'epoch'))
     const mark = readMark(directory)
     const regression = this.#regression(mark)
     if (regression !== undefined) this.#renewEpoch(options.now, mark)
-    this.#mark = new HeadMark(directory, this.#place())
+    this.#wal = new WriteAheadLog(database, directory, this.#place)
     this.#applyLimits(options)
     this.opened = {
       epoch: this.#epoch,
@@ -118,7 +111,7 @@ export class Writer {
     try {
       return this.#append(batch)
     } catch (error) {
-      if (!isLogFull(error) || !this.#emptyWal()) throw error
+      if (!isLogFull(error) || !this.#wal.empty()) throw error
       // The write-ahead log begins anew where it is: a log at its limits goes on although the disk is full.
       return this.#append(batch)
     }
@@ -126,7 +119,7 @@ export class Writer {
 
   /** Whether there is something for `rest` to do, as far as is known without looking. */
   get needsRest(): boolean {
-    return this.#trimmer.hasBacklog || this.#keyTable.hasExcess || this.#unmovedPages >= CHECKPOINT_PAGES
+    return this.#trimmer.hasBacklog || this.#keyTable.hasExcess || this.#wal.isFull
   }
 
   /**
@@ -134,7 +127,7 @@ export class Writer {
    * Errors: those of `storageError`.
    */
   rest(now: number): Kept | undefined {
-    if (this.#unmovedPages >= CHECKPOINT_PAGES) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    this.#wal.checkpoint()
     // What a crash undoes here is done again: no need to wait for the disk.
     this.#database.exec('PRAGMA synchronous = NORMAL')
     try {
@@ -145,7 +138,7 @@ export class Writer {
           this.#keyTable.trim(now, STEP_ROWS),
       )
       const hasDoneMore = removed > 0 || this.#shrink()
-      this.#note()
+      this.#wal.note(this.#place)
       return hasDoneMore ? this.#kept() : undefined
     } finally {
       this.#database.exec('PRAGMA synchronous = FULL')
@@ -154,15 +147,12 @@ export class Writer {
 
   close(): void {
     this.#database.close()
-    // Nothing is expected of a write-ahead log that went into the file.
-    this.#mark.write({ epoch: this.#epoch, head: this.#head, walPages: 0 })
-    this.#mark.close()
+    this.#wal.close(this.#place)
     this.#unlock()
   }
 
   #append({ appends, time }: Batch): BatchResult {
-    // Ids that no mark tells of could be given again one day: the mark is a batch behind at most.
-    if (this.#isMarkBehind) this.#writeMark()
+    this.#wal.requireMark(this.#place)
     this.#keyTable.now = time
     const outcomes = this.#transaction(() => {
       const head = this.#head
@@ -171,7 +161,7 @@ export class Writer {
       this.#trimmer.step(time, STEP_ROWS + 2 * (this.#head - head))
       return each
     })
-    this.#note()
+    this.#wal.note(this.#place)
     return { outcomes, head: this.#head, kept: this.#kept() }
   }
 
@@ -261,39 +251,8 @@ export class Writer {
     }
   }
 
-  #note(): void {
-    try {
-      this.#writeMark()
-    } catch {
-      // What was committed stays so.
-      this.#isMarkBehind = true
-    }
-  }
-
-  #writeMark(): void {
-    try {
-      this.#mark.write(this.#place())
-      this.#isMarkBehind = false
-    } catch (error) {
-      const detail = `The head file of the log cannot be written: ${(error as Error).message}.`
-      throw new MillraceError('MILLRACE_LOG_UNAVAILABLE', detail, { cause: error, retryAfter: 5 })
-    }
-  }
-
-  #place(): Mark {
-    const { log, checkpointed } = this.#walState.get() as { log: number; checkpointed: number }
-    this.#unmovedPages = log - checkpointed
-    return { epoch: this.#epoch, head: this.#head, walPages: log }
-  }
-
-  /** Moves the whole write-ahead log into the file, if there is room for that; returns whether there was anything. */
-  #emptyWal(): boolean {
-    try {
-      const moved = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
-      return Number(moved?.log) > 0 && moved?.log === moved?.checkpointed
-    } catch {
-      return false
-    }
+  get #place(): { epoch: string; head: Position } {
+    return { epoch: this.#epoch, head: this.#head }
   }
 
   #kept(): Kept {
