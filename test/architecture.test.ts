@@ -34,11 +34,11 @@ t.test('Fastify appears only in http, routes and server', async t => {
   )
 })
 
-t.test('only config/load.ts reads the environment', async t => {
+t.test('only config/environment.ts reads the environment', async t => {
   const readers = sources('**/*.ts').filter(([, text]) => text.includes('process.env'))
   t.same(
     readers.map(([path]) => path),
-    ['config/load.ts'],
+    ['config/environment.ts'],
   )
 })
 

@@ -1,9 +1,7 @@
 // `millrace serve`: runs a hub until it is told to stop.
 
-import { Option, type Command } from 'commander'
-import { flagName, unitOf } from '../config/option-names.ts'
-import { loadConfig } from '../config/load.ts'
-import { OPTION_NAMES, OPTIONS, type Config, type OptionName } from '../config/schema.ts'
+import type { Command } from 'commander'
+import type { Config } from '../config/schema.ts'
 import type { RunningServer } from '../server.ts'
 import { banner } from './banner.ts'
 import { stopOnSignals } from './signals.ts'
@@ -21,6 +19,7 @@ Examples:
 
 SIGTERM and SIGINT drain and end it, SIGHUP reads the certificates again.`
 
+// The schema and Fastify take a while to load, and the other commands need neither.
 export function addServeCommand(program: Command): void {
   const command = program
     .command('serve')
@@ -29,12 +28,17 @@ export function addServeCommand(program: Command): void {
     .helpOption('-h, --help', 'Print this help.')
     .option('--config <file>', 'Read options from a JSON file.')
     .addHelpText('after', EXAMPLES)
-  for (const name of OPTION_NAMES) for (const option of flagsOf(name)) command.addOption(option)
-  command.action(() => serve(loadConfig({ flags: givenFlags(command) })))
+    .action(() => serve(command))
+  program.hook('preSubcommand', async (_, chosen) => {
+    if (chosen !== command) return
+    const { serveFlags } = await import('./serve-flags.ts')
+    for (const flag of serveFlags()) command.addOption(flag)
+  })
 }
 
-async function serve(config: Config): Promise<void> {
-  // Loaded here, so that the other commands start without Fastify.
+async function serve(command: Command): Promise<void> {
+  const { loadConfig } = await import('../config/load.ts')
+  const config = loadConfig({ flags: givenFlags(command) })
   const { startServer } = await import('../server.ts')
   const server = await startServer(config)
   announce(config, server)
@@ -46,40 +50,6 @@ function announce(config: Config, server: RunningServer): void {
   const isJson = config.logFormat === 'json' || (config.logFormat === 'auto' && !process.stdout.isTTY)
   const output = isJson ? process.stderr : process.stdout
   output.write(banner(server.url, server.certificateAuthority))
-}
-
-function flagsOf(name: OptionName): Option[] {
-  const { group, type } = OPTIONS[name]
-  if (type !== 'boolean') return [valueFlag(name).helpGroup(`${group}:`)]
-  const negated = new Option(flagName(name).replace('--', '--no-'), OPTIONS[name].offDescription)
-  // The plain flag only serves to overrule a file or the environment.
-  return [negated.helpGroup(`${group}:`), new Option(flagName(name), '').hideHelp()]
-}
-
-function valueFlag(name: OptionName): Option {
-  const option = new Option(`${flagName(name)} <${placeholderOf(name)}>`, helpOf(name))
-  return OPTIONS[name].type === 'array' ? option.argParser(appended) : option
-}
-
-function appended(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), value]
-}
-
-function placeholderOf(name: OptionName): string {
-  const { placeholder, type } = OPTIONS[name]
-  return placeholder ?? unitOf(name) ?? (type === 'integer' ? 'n' : name)
-}
-
-function helpOf(name: OptionName): string {
-  const option = OPTIONS[name]
-  const choices = option.enum ? ` One of ${option.enum.join(', ')}.` : ''
-  const several = option.type === 'array' ? ' Comma-separated or repeated.' : ''
-  const value = option.defaultNote?.replaceAll('`', '') ?? option.default
-  return `${plain(option.description)}${choices}${several}${value === undefined ? '' : ` (${value})`}`
-}
-
-function plain(markdown: string): string {
-  return markdown.replaceAll('`', '')
 }
 
 function givenFlags(command: Command): Record<string, unknown> {

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { getCACertificates } from 'node:tls'
 import { MillraceError } from '../errors.ts'
-import { environment, type Environment } from './load.ts'
+import { environment, type Environment } from './environment.ts'
 
 export interface ClientSettings {
   /** Without a slash at its end. */

@@ -6,6 +6,7 @@ import { Value } from 'typebox/value'
 import { MillraceError } from '../errors.ts'
 import { checkConfig, isLoopback } from './check.ts'
 import { didYouMean } from './did-you-mean.ts'
+import { environment, type Environment } from './environment.ts'
 import { accepts, environmentName, flagName } from './option-names.ts'
 import {
   configSchema,
@@ -18,11 +19,6 @@ import {
   type OptionName,
   type OptionSchema,
 } from './schema.ts'
-
-export type Environment = Readonly<Record<string, string | undefined>>
-
-/** The one place that reads the process's environment. */
-export const environment: Environment = process.env
 
 export interface ConfigSources {
   /** What the command line gave, by option name, as text or already typed; `config` names the file. */

@@ -1,6 +1,7 @@
 // GET /feed: many topics and patterns on one event stream, with one cursor.
 
-import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
 import { MillraceError } from '../errors.ts'
 import { preferredType } from '../http/media-type.ts'
 import { holdUntilEnd } from '../http/unfinished.ts'

@@ -1,7 +1,8 @@
 // POST /topics/{topic}, PUT /topics/{topic}, POST /events: events come in.
 
-import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { MillraceError } from '../errors.ts'
 import type { Topic } from '../event.ts'
 import { readText } from '../http/body.ts'

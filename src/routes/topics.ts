@@ -1,7 +1,8 @@
 // GET, HEAD and DELETE /topics/{topic}, and GET /topics: what is kept, as a live stream or as pages of JSON.
 
-import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { MillraceError } from '../errors.ts'
 import { RESET, type Topic } from '../event.ts'
 import { preferredType } from '../http/media-type.ts'
