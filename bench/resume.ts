@@ -26,7 +26,7 @@ import { openTrust, type Trust } from './support/trust.ts'
 const usage = `Usage: node bench/resume.ts [options]
   --directory DIR   where the logs are built (bench/data)
   --sizes N,N       events in the log (10000,100000,1000000)
-  --large           10,000,000 too: about 3 GB of disk, and a few minutes
+  --large           10,000,000 too: about 6 GB of disk, and ten minutes
   --bytes N         of data in an event (100)
   --runs N          of each reader (5)
   --json            print every run as JSON instead of the table`
