@@ -10,6 +10,9 @@ import type { Test } from 'tap'
 
 const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
 
+// As `npm start` and the installed command have it.
+const NODE_FLAGS = ['--max-semi-space-size=2']
+
 export interface HubProcess {
   readonly url: string
   readonly caFile: string
@@ -39,7 +42,10 @@ export async function startHubProcess(
 
 /** Runs `millrace ...`; SIGKILLed when the test ends, if it still runs. */
 export function spawnCommand(t: Test, args: readonly string[], env = process.env): ChildProcess {
-  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, main, ...args], {
+    env,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   t.teardown(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')
