@@ -22,11 +22,12 @@ export async function readText(request: FastifyRequest, limits: BodyLimits): Pro
   const { maxBodyBytes } = limits
   const held = heldPiece(request)
   const body = new Pieces()
-  for await (const chunk of bodyOf(request, limits)) {
+  await takeBody(request, limits, chunk => {
     if (body.length + chunk.length > maxBodyBytes) throw tooLarge('The body', maxBodyBytes)
     held?.hold(body.length + chunk.length)
     body.add(chunk)
-  }
+  })
+  await requireWhole(request)
   return decode(body.take(), 'The body')
 }
 
@@ -106,6 +107,39 @@ function heldPiece(request: FastifyRequest): HeldPiece | undefined {
   return connectionOf(request)?.held.open(http2StreamOf(request) ?? request.raw)
 }
 
+/** Hands over each piece as it comes: most bodies are one, and an iterator costs more than all the rest of reading it. */
+function takeBody(
+  request: FastifyRequest,
+  { bodyTimeoutMs }: BodyLimits,
+  take: (chunk: Buffer) => void,
+): Promise<void> {
+  const incoming = request.raw
+  const explain = explaining(request)
+  return new Promise((resolve, reject) => {
+    if (incoming.destroyed) return reject(cut())
+    const timer = setTimeout(() => settle(late(bodyTimeoutMs)), bodyTimeoutMs).unref()
+    const onData = (chunk: Buffer): void => {
+      timer.refresh()
+      explain(chunk)
+      try {
+        take(chunk)
+      } catch (error) {
+        settle(error as Error)
+      }
+    }
+    const onEnd = (): void => settle()
+    const onCut = (cause?: unknown): void => settle(cut(cause))
+    const settle = (error?: Error): void => {
+      clearTimeout(timer)
+      incoming.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut)
+      if (error === undefined) return resolve()
+      throwAwayRest(incoming, explain)
+      reject(error)
+    }
+    incoming.on('data', onData).once('end', onEnd).once('close', onCut).once('error', onCut)
+  })
+}
+
 /** While `mayRest()`, what comes next may take as long as it likes: the connection itself is looked after. */
 async function* bodyOf(
   request: FastifyRequest,
@@ -113,10 +147,7 @@ async function* bodyOf(
   mayRest: () => boolean = () => false,
 ): AsyncGenerator<Buffer> {
   const incoming = request.raw
-  const connection = connectionOf(request)
-  const explain = (chunk: Buffer): void => {
-    if (connection !== undefined) connection.explainedBytes += chunk.length * BODY_EXPLAINS
-  }
+  const explain = explaining(request)
   // Whoever stops reading half-way still has an answer to send on this stream.
   const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, void>
   try {
@@ -131,24 +162,41 @@ async function* bodyOf(
     throw error instanceof MillraceError ? error : cut(error)
   } finally {
     void chunks.return?.()
-    // The rest of a body that is given up would stand in the way of the connection's next request (HTTP/1.1).
-    incoming.on('data', explain)
+    throwAwayRest(incoming, explain)
   }
+  await requireWhole(request)
+}
+
+function explaining(request: FastifyRequest): (chunk: Buffer) => void {
+  const connection = connectionOf(request)
+  return chunk => {
+    if (connection !== undefined) connection.explainedBytes += chunk.length * BODY_EXPLAINS
+  }
+}
+
+/** The rest of a body that is given up would stand in the way of the connection's next request (HTTP/1.1). */
+function throwAwayRest(incoming: IncomingMessage, explain: (chunk: Buffer) => void): void {
+  incoming.on('error', () => {}).on('data', explain)
+}
+
+/** Errors: MILLRACE_BODY_CUT. */
+async function requireWhole(request: FastifyRequest): Promise<void> {
   // HTTP/2 itself holds a body against the length that was announced (RFC 9113, 8.1.1).
-  if (incoming.headers['content-length'] === undefined) await resetsHaveArrived(request)
+  if (request.headers['content-length'] === undefined) await resetsHaveArrived(request)
   // Node ends an HTTP/2 request whose stream was reset as if it were complete.
-  if (wasCut(incoming)) throw cut()
+  if (wasCut(request.raw)) throw cut()
 }
 
 /** Errors: MILLRACE_REQUEST_TIMEOUT. */
 function inTime<T>(next: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const detail = `Nothing of the body came for ${timeoutMs} ms.`
-      reject(new MillraceError('MILLRACE_REQUEST_TIMEOUT', detail))
-    }, timeoutMs).unref()
+    const timer = setTimeout(() => reject(late(timeoutMs)), timeoutMs).unref()
     next.then(resolve, reject).finally(() => clearTimeout(timer))
   })
+}
+
+function late(timeoutMs: number): MillraceError {
+  return new MillraceError('MILLRACE_REQUEST_TIMEOUT', `Nothing of the body came for ${timeoutMs} ms.`)
 }
 
 /**

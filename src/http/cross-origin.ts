@@ -13,11 +13,11 @@ export interface CrossOriginOptions {
 }
 
 export async function crossOrigin(app: FastifyInstance, options: CrossOriginOptions): Promise<void> {
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { origin } = request.headers
-    if (origin === undefined || isAllowed(origin, options)) return
+    if (origin === undefined || isAllowed(origin, options)) return done()
     // On loopback a Host header proves nothing: any name can be made to resolve to this machine (DNS rebinding).
-    if (!options.allowsLoopback && isSameOrigin(origin, request)) return
+    if (!options.allowsLoopback && isSameOrigin(origin, request)) return done()
     throw new MillraceError('MILLRACE_ORIGIN_FORBIDDEN', `Pages from ${origin} may not use this hub.`)
   })
   await app.register(cors, {

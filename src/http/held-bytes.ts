@@ -17,6 +17,7 @@ export class HeldBytes {
   /** Counts one body or answer, for as long as its stream or response is open. */
   open(until: EventEmitter & { readonly destroyed: boolean }): HeldPiece {
     let counted = 0
+    let isWatched = false
     const hold = (bytes: number): void => {
       const others = this.#total - counted
       const next = bytes < SMALL_BYTES || until.destroyed ? 0 : bytes
@@ -24,8 +25,10 @@ export class HeldBytes {
       if (next > counted && others > 0 && others + next > this.#maxBytes) throw full(this.#maxBytes)
       this.#total = others + next
       counted = next
+      if (next === 0 || isWatched) return
+      isWatched = true
+      until.once('close', () => hold(0))
     }
-    until.once('close', () => hold(0))
     return { hold }
   }
 }

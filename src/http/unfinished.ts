@@ -20,7 +20,7 @@ export function endWhatIsUnfinished(
   abuse: AbuseReports,
 ): void {
   // An answer waits for its reader no longer than a stream does; until then it is held in memory.
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     // A problem is small, and can be one about this.
     if (reply.statusCode < 400) holdUntilEnd(request, reply, bytesOf(payload))
     if (!request.raw.complete) {
@@ -31,6 +31,7 @@ export function endWhatIsUnfinished(
       abuse.add('unread', request.ip)
       reset(request, constants.NGHTTP2_CANCEL)
     })
+    done()
   })
   app.addHook('onError', async (request, _reply, error) => {
     const reason = error instanceof MillraceError ? REASONS[error.code] : undefined
