@@ -232,7 +232,8 @@ export const configSchema = Type.Object(
       default: 60_000,
       minimum: 10,
       maximum: MAX_TIMER_MS,
-      description: 'A stream whose client reads nothing for this long is closed; the client can resume.',
+      description:
+        'A stream whose client reads nothing for this long, or less than 16 KiB of what waits, is closed; the client can resume.',
     }),
 
     maxConnections: Type.Integer({
