@@ -80,6 +80,7 @@ t.test('a certificate is replaced while a stream goes on', async t => {
   cpSync(join(dir, 'old'), inUse, { recursive: true })
   const config = {
     ...DEFAULTS,
+    log: 'memory:',
     port: 0,
     cert: join(inUse, 'cert.pem'),
     key: join(inUse, 'key.pem'),
