@@ -1,6 +1,7 @@
-// How fast events are kept on a disk: the SQLite log beside the memory log, in the same run.
+// How fast events are kept on a disk: the SQLite log beside the memory log, and beside Fastify with a route that keeps
+// nothing, in the same run.
 //
-// Method. Each run starts a fresh hub, first with one log and then with the other, and the load in a process of its
+// Method. Each run starts a fresh hub with one log, one with the other, and the empty route, and the load in a process of its
 // own. The load publishes over HTTP/2 and TLS to one topic: single POSTs by 1, 16 and 256 publishers who each wait for
 // their answer, single POSTs at a steady pace (latency counts from when each was due), and NDJSON uploads by 1 and 4
 // publishers, for as long as their bodies are taken. An event counts when it was answered as kept; one that was not
@@ -11,10 +12,11 @@
 // second. The disk's floor is measured before: appends of 4 KiB with fdatasync, one at a time.
 
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Phase, PublishOptions, PublishResult } from './load/publish-load.ts'
 import { DEFAULT_DIRECTORY, fileSystemOf, openWorkspace, syncFloor, type Workspace } from './support/disk.ts'
-import { durableReport, faults, phaseName, type LogName } from './support/durable-report.ts'
+import { durableReport, faults, phaseName, titleOf, type ServerName } from './support/durable-report.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { profiling } from './support/profile-summary.ts'
@@ -28,7 +30,7 @@ const usage = `Usage: node bench/durable.ts [options]
   --seconds N       of each phase (2)
   --runs N          of each log (3)
   --phases TEXT     only those whose name contains this, such as 256 or NDJSON
-  --only NAME       sqlite or memory
+  --only NAME       sqlite, memory or route
   --pin             leave the hub with one core
   --profile DIR     write CPU profiles of the hubs there, and print what took the time; the rates suffer
   --json            print every run as JSON instead of the table`
@@ -49,6 +51,8 @@ const { values } = parseArgs({
   },
 })
 
+const EMPTY_ROUTE = join(import.meta.dirname, 'servers/empty-route.ts')
+
 // 'exit' listeners end the server and remove its files.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
@@ -56,7 +60,7 @@ if (values.help) console.log(usage)
 else await main()
 
 async function main(): Promise<void> {
-  const names = (['sqlite', 'memory'] as const).filter(name => !values.only || values.only === name)
+  const names = (['sqlite', 'memory', 'route'] as const).filter(name => !values.only || values.only === name)
   const phases = allPhases().filter(phase => phaseName(phase).includes(values.phases))
   if (names.length === 0 || phases.length === 0) throw new Error(usage)
   mkdirSync(values.directory, { recursive: true })
@@ -87,15 +91,18 @@ async function main(): Promise<void> {
 }
 
 async function runOnce(
-  name: LogName,
+  name: ServerName,
   phases: readonly Phase[],
   workspace: Workspace,
   { certsDir, ca }: Trust,
 ): Promise<PublishResult> {
+  // What follows a stream of lines is more than a route.
+  if (name === 'route') phases = phases.filter(({ kind }) => kind !== 'lines')
   const log = name === 'sqlite' ? `sqlite:${workspace.make('log')}` : 'memory:'
   const limits = name === 'sqlite' ? UNLIMITED : UNLIMITED.filter(flag => !flag.startsWith('--log-max-bytes'))
-  const profile = profiling(values.profile, `${name} log`)
-  const server = await startServer(HUB, certsDir, [`--log=${log}`, ...limits], {
+  const profile = profiling(values.profile, titleOf(name))
+  const [entry, flags] = name === 'route' ? [EMPTY_ROUTE, []] : [HUB, [`--log=${log}`, ...limits]]
+  const server = await startServer(entry, certsDir, flags, {
     cores: values.pin ? '0' : ALL_CORES,
     nodeFlags: profile.nodeFlags,
   })

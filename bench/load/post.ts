@@ -4,7 +4,13 @@ import type { ClientHttp2Session } from 'node:http2'
 
 /** Whether it was answered with 201. */
 export function post(session: ClientHttp2Session, path: string, body: string): Promise<boolean> {
-  const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'text/plain' })
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'text/plain',
+    // As curl and fetch send it with a body that they have as a whole.
+    'content-length': Buffer.byteLength(body),
+  })
   stream.end(body)
   return new Promise(resolve => {
     let isKept = false

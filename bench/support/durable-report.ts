@@ -6,8 +6,13 @@ import type { SyncFloor } from './disk.ts'
 import { median } from './statistics.ts'
 import { figure, percent, table } from './table.ts'
 
-export type LogName = 'sqlite' | 'memory'
-type Results = ReadonlyMap<LogName, readonly PublishResult[]>
+/** `route`: not a hub, but the floor of what HTTP/2 costs. */
+export type ServerName = 'sqlite' | 'memory' | 'route'
+type Results = ReadonlyMap<ServerName, readonly PublishResult[]>
+
+export function titleOf(name: ServerName): string {
+  return name === 'route' ? 'empty route' : `${name} log`
+}
 
 export interface Place {
   readonly fileSystem: string
@@ -43,47 +48,63 @@ export function durableReport(results: Results, phases: readonly string[], place
     `${fileSystem}; 4 KiB and fdatasync: p50 ${figure(floor.p50Ms, 2)} ms, p99 ${figure(floor.p99Ms, 2)} ms; ` +
       `Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}` +
       (isPinned ? ', hub on one core' : ''),
-    ...[...results].flatMap(([name, runs]) => ['', logTable(name, runs, phases)]),
+    ...[...results].flatMap(([name, runs]) => ['', serverTable(name, runs, phases)]),
     ...(results.size > 1 ? ['', ratios(results, phases)] : []),
     '',
     ...warnings(results),
   ].join('\n')
 }
 
-function logTable(name: LogName, runs: readonly PublishResult[], phases: readonly string[]): string {
-  const rows = phases.map((phase, at) => {
-    const of = (pick: (result: PhaseResult) => number): number =>
-      median(runs.map(run => pick(run.phases[at]!)))
+function serverTable(name: ServerName, runs: readonly PublishResult[], phases: readonly string[]): string {
+  const rows = phases.flatMap(phase => {
+    const results = resultsOf(runs, phase)
+    if (results.length === 0) return []
+    const of = (pick: (result: PhaseResult) => number): number => median(results.map(pick))
     const ms = (pick: (result: PhaseResult) => number): string =>
       // Uploads have none, and JSON has no NaN.
-      runs[0]!.phases[at]!.p50Ms === null ? '' : figure(of(pick), 1)
+      results[0]!.p50Ms === null ? '' : figure(of(pick), 1)
     const micros = (thread: string): string =>
       figure(
         of(({ threads, perSecond }) => ((threads[thread] ?? 0) * 1e6) / perSecond),
         1,
       )
     return [
-      phase,
-      figure(of(result => result.perSecond)),
-      ms(result => result.p50Ms),
-      ms(result => result.p99Ms),
-      ms(result => result.maxMs),
-      micros('MainThread'),
-      micros('writer-thread'),
-      percent(of(result => result.threads['MainThread'] ?? 0)),
-      percent(of(result => result.threads['writer-thread'] ?? 0)),
-      percent(of(result => result.load)),
-      percent(of(result => result.others)),
+      [
+        phase,
+        figure(of(result => result.perSecond)),
+        ms(result => result.p50Ms),
+        ms(result => result.p99Ms),
+        ms(result => result.maxMs),
+        micros('MainThread'),
+        micros('writer-thread'),
+        percent(of(result => result.threads['MainThread'] ?? 0)),
+        percent(of(result => result.threads['writer-thread'] ?? 0)),
+        percent(of(result => result.load)),
+        percent(of(result => result.others)),
+      ],
     ]
   })
-  return table([`${name} log`, ...HEAD], rows)
+  return table([titleOf(name), ...HEAD], rows)
 }
 
+function resultsOf(runs: readonly PublishResult[], phase: string): PhaseResult[] {
+  return runs.flatMap(run => run.phases.filter(result => phaseName(result.phase) === phase))
+}
+
+/** Each server's events/s by those of the ones behind it. */
 function ratios(results: Results, phases: readonly string[]): string {
-  const rate = (name: LogName, at: number): number =>
-    median(results.get(name)!.map(run => run.phases[at]!.perSecond))
-  const rows = phases.map((phase, at) => [phase, (rate('sqlite', at) / rate('memory', at)).toFixed(2)])
-  return table(['sqlite by memory', 'events/s'], rows)
+  const names = [...results.keys()]
+  const pairs = names.flatMap((one, at) => names.slice(at + 1).map(other => [one, other] as const))
+  const rate = (name: ServerName, phase: string): number =>
+    median(resultsOf(results.get(name)!, phase).map(result => result.perSecond))
+  const rows = phases.map(phase => [
+    phase,
+    ...pairs.map(([one, other]) => {
+      const ratio = rate(one, phase) / rate(other, phase)
+      return Number.isNaN(ratio) ? '' : ratio.toFixed(2)
+    }),
+  ])
+  return table(['events/s, by', ...pairs.map(([one, other]) => `${one} by ${other}`)], rows)
 }
 
 /** Everything that makes a run void: one line each. */
@@ -92,8 +113,10 @@ export function faults(results: Results): string[] {
     runs.flatMap(({ phases, unaccounted }) => {
       const failed = phases.reduce((sum, { failures }) => sum + failures, 0)
       return [
-        ...(failed > 0 ? [`FAULT with the ${name} log: ${failed} events were not kept`] : []),
-        ...(unaccounted > 0 ? [`FAULT with the ${name} log: ${unaccounted} events are unaccounted for`] : []),
+        ...(failed > 0 ? [`FAULT with the ${titleOf(name)}: ${failed} events were not kept`] : []),
+        ...(unaccounted > 0
+          ? [`FAULT with the ${titleOf(name)}: ${unaccounted} events are unaccounted for`]
+          : []),
       ]
     }),
   )
