@@ -75,7 +75,7 @@ t.test('whatever was appended, a log that is opened again answers the same', asy
     await again.close()
     return JSON.stringify(after) === JSON.stringify(before)
   })
-  await holds(t, property, { numRuns: 6 })
+  await holds(t, property, { numRuns: 10 })
 })
 
 t.test('what is appended while the log closes is kept, or refused', async t => {
