@@ -5,7 +5,7 @@ import { Type, type Static } from 'typebox'
 
 // The largest delay that a Node timer takes; a longer one would fire at once.
 const MAX_TIMER_MS = 2_147_483_647
-// Fastify ends an HTTP/2 session that was silent for 72 s, so whatever keeps it alive comes more often.
+// Clients of the hub take a stream that was silent for 72 s for dead, so whatever keeps it alive comes more often.
 const MAX_KEEPALIVE_MS = 71_999
 
 export const DISK_LOG_BYTES = 8_589_934_592
@@ -295,6 +295,14 @@ export const configSchema = Type.Object(
       minimum: 10,
       maximum: MAX_TIMER_MS,
       description: 'A peer that leaves a PING unanswered for this long is freed.',
+    }),
+    idleTimeoutMs: Type.Integer({
+      group: 'Connections',
+      default: 72_000,
+      minimum: 10,
+      maximum: MAX_TIMER_MS,
+      description:
+        'A connection with no stream open and no request for this long is closed; on HTTP/2 up to `pingIntervalMs` later.',
     }),
     drainMs: Type.Integer({
       group: 'Connections',

@@ -18,6 +18,8 @@ export interface AppOptions extends UnfinishedOptions {
   readonly maxStreamsPerConnection: number
   /** How long a TLS handshake may take, and a request's head on HTTP/1.1, in milliseconds. */
   readonly headTimeoutMs: number
+  /** How long an HTTP/1.1 connection may carry nothing, in milliseconds. */
+  readonly idleTimeoutMs: number
 }
 
 // Plain requests find a place beside as many event streams as are allowed.
@@ -42,7 +44,11 @@ export function createApp(
     ...(options.tls === undefined ? plainServer(options) : secureServer(options, options.tls)),
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
+    // What is said of a request names it; a logger for each would cost more than most requests do.
+    childLoggerFactory: logger => logger,
     exposeHeadRoutes: false,
+    // Fastify sets it on plain servers itself.
+    keepAliveTimeout: options.idleTimeoutMs,
     // Fastify's own answer while closing is no problem document; see `refuseWhileClosing`.
     return503OnClosing: false,
     routerOptions: { maxParamLength: options.maxHeaderBytes },
@@ -66,8 +72,9 @@ function plainServer(options: AppOptions): object {
   return { http: http1Limits(options), requestTimeout: 0 }
 }
 
-function http1Limits({ maxHeaderBytes, headTimeoutMs }: AppOptions): object {
+function http1Limits({ maxHeaderBytes, headTimeoutMs, idleTimeoutMs }: AppOptions): object {
   return {
+    keepAliveTimeout: idleTimeoutMs,
     maxHeaderSize: maxHeaderBytes + HEADER_MARGIN_BYTES,
     headersTimeout: headTimeoutMs,
     connectionsCheckingInterval: Math.ceil(headTimeoutMs / 4),
@@ -80,6 +87,8 @@ function secureServer(options: AppOptions, tls: NonNullable<AppOptions['tls']>):
   const { maxHeaderBytes, maxStreamsPerConnection, headTimeoutMs } = options
   return {
     http2: true,
+    // A timer that each write sets back costs a twentieth of the write; `Connections` sees to idle sessions.
+    http2SessionTimeout: 0,
     https: {
       ...tls,
       ...http1Limits(options),

@@ -18,6 +18,8 @@ export interface ConnectionsOptions extends OverheadOptions {
   readonly pingIntervalMs: number
   /** How long it may take to answer, in milliseconds. */
   readonly pingTimeoutMs: number
+  /** How long an HTTP/2 connection may carry nothing, in milliseconds. */
+  readonly idleTimeoutMs: number
   /** What bodies and answers that are under way may take of memory. */
   readonly maxHeldBytesPerConnection: number
 }
@@ -33,6 +35,8 @@ export interface HttpConnection extends Connection, Explained {
   isAbusive: boolean
   readonly address: string | undefined
   readonly held: HeldBytes
+  /** What had been explained at the last PING, and since when it is the same. */
+  idle: { explainedBytes: number; since: number }
 }
 
 const connectionsByTransport = new WeakMap<Http2Session | Socket, HttpConnection>()
@@ -145,6 +149,7 @@ export class Connections {
       address: remoteAddress,
       explainedBytes: 0,
       held: new HeldBytes(this.#options.maxHeldBytesPerConnection),
+      idle: { explainedBytes: 0, since: performance.now() },
     }
   }
 
@@ -159,12 +164,23 @@ export class Connections {
     const connection = connectionsByTransport.get(session)
     // A session that was destroyed stays open until its socket is closed, and throws when it is pinged.
     if (connection === undefined || session.closed || session.destroyed) return
+    if (idleMs(connection) >= this.#options.idleTimeoutMs) return session.close()
     const deadline = setTimeout(() => {
       connection.hasVanished = true
       this.#cut(session)
     }, this.#options.pingTimeoutMs).unref()
     session.ping(() => clearTimeout(deadline))
   }
+}
+
+/** For how long it has carried no stream and brought no request. */
+function idleMs({ streams, explainedBytes, idle }: HttpConnection): number {
+  const now = performance.now()
+  if (streams > 0 || explainedBytes !== idle.explainedBytes) {
+    idle.explainedBytes = explainedBytes
+    idle.since = now
+  }
+  return now - idle.since
 }
 
 /** Undefined on HTTP/1.1. */

@@ -26,7 +26,8 @@ export function problemText(error: MillraceError, requestId?: string): string {
 export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
   const known = asMillraceError(error, request)
   if (known.status >= 500 && known.code === 'MILLRACE_INTERNAL') {
-    request.log.error({ err: error }, 'a request failed for a reason that the catalogue does not know')
+    const report = { err: error, reqId: request.id }
+    request.log.error(report, 'a request failed for a reason that the catalogue does not know')
   }
   if (known.retryAfter !== undefined) reply.header('retry-after', String(known.retryAfter))
   reply

@@ -16,8 +16,11 @@ import { TopicIndex } from './topic-index.ts'
 // One flush carries at most about this much: what waits behind a write that is not taken stays small.
 const MAX_FLUSH_SIZE = 64 * 1024
 
-// Publishers wait while more than this is appended but not yet delivered: readers are not starved.
-const MAX_PENDING_SIZE = 4 * 1024 * 1024
+// To many readers it carries less, so that the next one, and whoever publishes, need not wait long: about this much for all
+// of them together, in bytes,
+const MAX_FLUSH_BYTES = 8 * 1024 * 1024
+// but not less than this: below it, writing costs more than what is written.
+const FULL_CHUNK_SIZE = 8 * 1024
 
 // So many connections are written to in one turn of the event loop: what was written leaves while it is in the
 // caches, and requests are answered in between.
@@ -39,6 +42,8 @@ export class Hub implements SubscriberHost {
   readonly #stopTail: () => void
   #pending: StoredEvent[] = []
   #pendingSize = 0
+  /** What a flush carries when there is more than that. Publishers wait while as much is appended but not in a flush. */
+  #flushSize = MAX_FLUSH_SIZE
   #isFlushing = false
   #publishersWaiting: (() => void)[] = []
   #turn = 0
@@ -57,11 +62,11 @@ export class Hub implements SubscriberHost {
   }
 
   /**
-   * Appends events to the log, all or none; resolves when the log has them. Waits first while delivery is far
+   * Appends events to the log, all or none; resolves when the log has them. Waits first while delivery is a flush
    * behind. Errors: those of `EventLog.append`.
    */
   async publish(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
-    while (this.#pendingSize > MAX_PENDING_SIZE) {
+    while (this.#pendingSize > this.#flushSize) {
       await new Promise<void>(resolve => this.#publishersWaiting.push(resolve))
     }
     const startedAt = performance.now()
@@ -149,11 +154,9 @@ export class Hub implements SubscriberHost {
 
   #flush(): void {
     const startedAt = performance.now()
-    const batch = this.#takeBatch()
     const after = this.position
-    // From here on, whoever catches up reads as far as this flush goes, and joins behind it.
-    this.position = batch.at(-1)!.position
-    this.#write(this.#writes(this.#deliveries(batch), after, this.position), startedAt)
+    const deliveries = this.#takeBatch()
+    this.#write(this.#writes(deliveries, after, this.position), startedAt)
   }
 
   /** Writes to a few connections, and goes on in the next turn of the event loop. */
@@ -164,7 +167,6 @@ export class Hub implements SubscriberHost {
       return
     }
     this.observer.flushed(performance.now() - startedAt)
-    for (const resume of this.#publishersWaiting.splice(0)) resume()
     if (this.#pending.length > 0) setImmediate(() => this.#flush())
     else this.#isFlushing = false
   }
@@ -199,24 +201,19 @@ export class Hub implements SubscriberHost {
     }
   }
 
-  #takeBatch(): StoredEvent[] {
-    let count = 0
-    let bytes = 0
-    while (count < this.#pending.length && bytes < MAX_FLUSH_SIZE) {
-      bytes += frameSize(this.#pending[count++]!)
-    }
-    this.#pendingSize -= bytes
-    if (count < this.#pending.length) return this.#pending.splice(0, count)
-    const batch = this.#pending
-    this.#pending = []
-    return batch
-  }
-
-  /** Encodes the batch, each event once for a format, and gathers each audience's chunk. */
-  #deliveries(batch: readonly StoredEvent[]): Delivery[] {
+  /**
+   * Encodes what a flush can carry, each event once for a format, and gathers each audience's chunk. From here on, whoever
+   * catches up reads as far as this flush goes, and joins behind it.
+   */
+  #takeBatch(): Delivery[] {
     const addressed: Audience[] = []
     const frames = new Map<FrameEncoder, Buffer>()
-    for (const event of batch) {
+    let count = 0
+    let size = 0
+    let bytes = 0
+    while (count < this.#pending.length && !isFull(size, bytes)) {
+      const event = this.#pending[count++]!
+      size += frameSize(event)
       frames.clear()
       this.#index.match(event.topic, audience => {
         // Several of its patterns match: once is enough.
@@ -225,8 +222,20 @@ export class Hub implements SubscriberHost {
         let frame = frames.get(audience.encoder)
         if (frame === undefined) frames.set(audience.encoder, (frame = audience.encoder.event(event)))
         audience.add(event.position, frame)
+        bytes += frame.length * audience.subscribers.size
       })
     }
+    const fullSize = (size * MAX_FLUSH_BYTES) / bytes
+    this.#flushSize = Math.min(MAX_FLUSH_SIZE, Math.max(FULL_CHUNK_SIZE, fullSize))
+    this.#pendingSize -= size
+    this.position = this.#pending[count - 1]!.position
+    this.#pending.splice(0, count)
+    for (const resume of this.#publishersWaiting.splice(0)) resume()
     return addressed.map(audience => ({ audience, events: audience.events, chunk: audience.takeChunk() }))
   }
+}
+
+/** By what a flush carries, and what it writes to all readers together. */
+function isFull(size: number, bytes: number): boolean {
+  return size >= MAX_FLUSH_SIZE || (size >= FULL_CHUNK_SIZE && bytes >= MAX_FLUSH_BYTES)
 }

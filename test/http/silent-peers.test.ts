@@ -1,5 +1,8 @@
 // Silence: streams on which nothing happens are kept open, and peers that are gone without a word are freed.
 
+import { once } from 'node:events'
+import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { queryObjects } from 'node:v8'
 import t from 'tap'
 import { Http1Client } from '../support/http1-client.ts'
 import { Http2Client } from '../support/http2-client.ts'
@@ -64,4 +67,32 @@ t.test('pingTimeoutMs: a peer that vanished with much under way is freed as well
   for (let number = 0; number < 40; number++) await hub.publish('flood', 'x'.repeat(500_000))
   await metricIs(hub, 'millrace_closes_total{reason="vanished"}', 1)
   await metricIs(hub, 'millrace_connections', 1)
+})
+
+t.test('idleTimeoutMs: a connection that carries nothing is closed, one with a stream stays', async t => {
+  const hub = await startHub(t, { idleTimeoutMs: 300, pingIntervalMs: 100 })
+  const steady = new Http2Client(t, hub)
+  await steady.listen('/topics/a')
+  const idle = new Http2Client(t, hub)
+  await idle.get('/healthz')
+  const plain = await Http1Client.connect(t, hub)
+  plain.send('GET /healthz')
+  const startedAt = performance.now()
+  await Promise.all([once(idle.session, 'close'), once(plain.socket, 'close')])
+  const tookMs = performance.now() - startedAt
+  t.ok(tookMs > 250, `after ${tookMs} ms`)
+  t.notOk(steady.session.closed)
+  t.equal((await steady.get('/healthz')).status, 200)
+})
+
+t.test('an open stream holds on to none of what its request was made of', async t => {
+  const hub = await startHub(t)
+  const client = new Http2Client(t, hub)
+  const streams = await Promise.all(Array.from({ length: 20 }, () => client.listen('/topics/a')))
+  // Collects first. Some others may belong to requests that have just been answered.
+  t.ok(queryObjects(Http2ServerRequest, { format: 'count' }) < 10)
+  t.ok(queryObjects(Http2ServerResponse, { format: 'count' }) < 10)
+  t.ok(streams.every(stream => !stream.closed))
+  streams[0]!.close()
+  await metricIs(hub, 'millrace_streams', 19)
 })
