@@ -1,6 +1,6 @@
 // Reads request bodies: whole, or line by line without holding more than a line. Never takes half a body for a whole.
 
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
@@ -37,19 +37,20 @@ export async function readText(request: FastifyRequest, limits: BodyLimits): Pro
  * `maxBodyBytes` comes as far as it was read: refusing it is up to the caller, who knows its number.
  * Errors: MILLRACE_BODY_CUT, MILLRACE_REQUEST_TIMEOUT, MILLRACE_CONNECTION_FULL.
  */
-export async function* readLines(request: FastifyRequest, limits: BodyLimits): AsyncGenerator<Buffer[]> {
+export async function* readLines(request: FastifyRequest, limits: BodyLimits): AsyncGenerator<Line[]> {
   const held = heldPiece(request)
   const rest = new Pieces()
   let hasLines = false
   for await (const chunk of bodyOf(request, limits, () => hasLines && rest.length === 0)) {
-    const lines: Buffer[] = []
-    let from = 0
-    for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, from)) {
-      rest.add(chunk.subarray(from, end))
+    const lines: Line[] = []
+    const first = chunk.indexOf(LF)
+    const whole = chunk.lastIndexOf(LF) + 1
+    if (first !== -1) {
+      rest.add(chunk.subarray(0, first))
       lines.push(rest.take())
-      from = end + 1
+      addLines(lines, chunk.subarray(first + 1, whole), limits.maxBodyBytes)
     }
-    if (from < chunk.length) rest.add(chunk.subarray(from))
+    if (whole < chunk.length) rest.add(chunk.subarray(whole))
     if (rest.length > limits.maxBodyBytes) lines.push(rest.take())
     if (lines.length > 0) {
       hasLines = true
@@ -58,6 +59,27 @@ export async function* readLines(request: FastifyRequest, limits: BodyLimits): A
     held?.hold(rest.length)
   }
   if (rest.length > 0) yield [rest.take()]
+}
+
+/** Text where that is known to be well-formed and not too long, else bytes: see `lineText`. */
+export type Line = string | Buffer
+
+/** Errors: MILLRACE_BODY_TOO_LARGE, MILLRACE_NOT_UTF8. */
+export function lineText(line: Line, { maxBodyBytes }: BodyLimits): string {
+  if (typeof line === 'string') return line
+  if (line.length > maxBodyBytes) throw tooLarge('The line', maxBodyBytes)
+  return decode(line, 'The line')
+}
+
+/** Adds the lines of these bytes, which end with one: to look at all of them at once costs less than at each. */
+function addLines(lines: Line[], bytes: Buffer, maxBytes: number): void {
+  const encoding = isAscii(bytes) ? 'latin1' : isUtf8(bytes) ? 'utf8' : undefined
+  let from = 0
+  for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, from)) {
+    const isText = encoding !== undefined && end - from <= maxBytes
+    lines.push(isText ? bytes.toString(encoding, from, end) : bytes.subarray(from, end))
+    from = end + 1
+  }
 }
 
 /** Errors: MILLRACE_NOT_UTF8. */

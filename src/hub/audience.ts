@@ -1,7 +1,6 @@
 // The live subscribers that want the same events in the same format. An audience turns what a flush brings it into
 // one chunk of bytes, whatever the number of its subscribers.
 
-import type { Position } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { FrameEncoder } from './frames.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -13,8 +12,6 @@ export class Audience {
   readonly subscribers = new Set<Subscriber>()
   /** How many events the chunk holds so far. */
   events = 0
-  /** The last event that was added. */
-  newest: Position = 0
   #frames: Buffer[] = []
 
   constructor(selector: Selector, encoder: FrameEncoder) {
@@ -23,10 +20,9 @@ export class Audience {
     this.encoder = encoder
   }
 
-  add(position: Position, frame: Buffer): void {
-    this.newest = position
-    this.events++
-    this.#frames.push(frame)
+  add(events: number, frames: Buffer): void {
+    this.events += events
+    this.#frames.push(frames)
   }
 
   /** The chunk of the flush; the next one starts empty. */

@@ -1,7 +1,7 @@
 // The hub: publishers append to the log, and what the log's tail hands back is delivered to whoever wants it.
 // Delivery happens only from the tail, so everybody sees the log's order and nobody sees what was not kept.
 
-import { RESET, type NewEvent, type Position, type StoredEvent } from '../event.ts'
+import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } from '../event.ts'
 import type { AppendKey } from '../log/append-key.ts'
 import type { Appended, EventLog } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
@@ -207,35 +207,59 @@ export class Hub implements SubscriberHost {
    */
   #takeBatch(): Delivery[] {
     const addressed: Audience[] = []
-    const frames = new Map<FrameEncoder, Buffer>()
-    let count = 0
-    let size = 0
-    let bytes = 0
-    while (count < this.#pending.length && !isFull(size, bytes)) {
-      const event = this.#pending[count++]!
-      size += frameSize(event)
-      frames.clear()
-      this.#index.match(event.topic, audience => {
-        // Several of its patterns match: once is enough.
-        if (audience.newest === event.position) return
+    const batch = { count: 0, size: 0, bytes: 0 }
+    while (batch.count < this.#pending.length && !isFull(batch)) {
+      const audiences = this.#audiencesOf(this.#pending[batch.count]!.topic)
+      const run = this.#takeRun(batch, audiences)
+      const chunks = new Map<FrameEncoder, Buffer>()
+      for (const audience of audiences) {
+        const { encoder } = audience
+        let chunk = chunks.get(encoder)
+        if (chunk === undefined) chunks.set(encoder, (chunk = encoder.events(run).chunk))
         if (audience.events === 0) addressed.push(audience)
-        let frame = frames.get(audience.encoder)
-        if (frame === undefined) frames.set(audience.encoder, (frame = audience.encoder.event(event)))
-        audience.add(event.position, frame)
-        bytes += frame.length * audience.subscribers.size
-      })
+        audience.add(run.length, chunk)
+      }
     }
-    const fullSize = (size * MAX_FLUSH_BYTES) / bytes
+    const fullSize = (batch.size * MAX_FLUSH_BYTES) / batch.bytes
     this.#flushSize = Math.min(MAX_FLUSH_SIZE, Math.max(FULL_CHUNK_SIZE, fullSize))
-    this.#pendingSize -= size
-    this.position = this.#pending[count - 1]!.position
-    this.#pending.splice(0, count)
+    this.#pendingSize -= batch.size
+    this.position = this.#pending[batch.count - 1]!.position
+    this.#pending.splice(0, batch.count)
     for (const resume of this.#publishersWaiting.splice(0)) resume()
     return addressed.map(audience => ({ audience, events: audience.events, chunk: audience.takeChunk() }))
   }
+
+  /** Each once, even if several of its patterns match. */
+  #audiencesOf(topic: Topic): Set<Audience> {
+    const audiences = new Set<Audience>()
+    this.#index.match(topic, audience => audiences.add(audience))
+    return audiences
+  }
+
+  /** Events of one topic that follow each other, for these audiences: what they cost apart from their bytes, they cost once. */
+  #takeRun(batch: Batch, audiences: ReadonlySet<Audience>): StoredEvent[] {
+    const pending = this.#pending
+    const { topic } = pending[batch.count]!
+    let readers = 0
+    for (const audience of audiences) readers += audience.subscribers.size
+    const from = batch.count
+    do {
+      const size = frameSize(pending[batch.count++]!)
+      batch.size += size
+      batch.bytes += size * readers
+    } while (batch.count < pending.length && pending[batch.count]!.topic === topic && !isFull(batch))
+    return pending.slice(from, batch.count)
+  }
 }
 
-/** By what a flush carries, and what it writes to all readers together. */
-function isFull(size: number, bytes: number): boolean {
+/** What a flush has taken of what is pending. */
+interface Batch {
+  count: number
+  size: number
+  /** About what is written to all readers together. */
+  bytes: number
+}
+
+function isFull({ size, bytes }: Batch): boolean {
   return size >= MAX_FLUSH_SIZE || (size >= FULL_CHUNK_SIZE && bytes >= MAX_FLUSH_BYTES)
 }

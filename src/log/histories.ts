@@ -77,24 +77,9 @@ export class Histories {
     return this.#topics.keys()
   }
 
-  /** Adds the newest entry to its topic's history, and takes out what no longer fits. */
-  add(entry: Entry): void {
-    if (entry.type === RESET) this.#forget(entry.topic)
-    let history = this.#topics.get(entry.topic)
-    if (history === undefined) {
-      history = { ring: new Ring(), bytes: 0 }
-      this.changes++
-    }
-    history.ring.push(entry)
-    history.bytes += entry.bytes
-    this.events++
-    this.#journal.push(entry)
-    const { maxEvents, maxBytes } = this.#retentionOf(entry.topic)
-    // The cache refuses what exceeds it as a whole.
-    const mostBytes = Math.min(maxBytes, this.#maxBytes)
-    while (history.ring.length > maxEvents || history.bytes > mostBytes)
-      this.#loseOldest(entry.topic, history)
-    this.#resize(entry.topic, history)
+  /** Adds the newest entries, in order, and takes out what no longer fits. */
+  add(entries: readonly Entry[]): void {
+    for (let at = 0; at < entries.length;) at = this.#addRun(entries, at)
   }
 
   read(after: Position, selector: Selector, limit: ReadLimit): ReadPage {
@@ -152,6 +137,32 @@ export class Histories {
       last: last?.position,
       time: last?.time ?? 0,
     }
+  }
+
+  /** Entries of one topic that follow each other: the cache is told once. Returns where the next topic's begin. */
+  #addRun(entries: readonly Entry[], from: number): number {
+    const { topic, type } = entries[from]!
+    if (type === RESET) this.#forget(topic)
+    const history = this.#topics.get(topic) ?? this.#begin()
+    const { maxEvents, maxBytes } = this.#retentionOf(topic)
+    // The cache refuses what exceeds it as a whole.
+    const mostBytes = Math.min(maxBytes, this.#maxBytes)
+    let at = from
+    do {
+      const entry = entries[at++]!
+      history.ring.push(entry)
+      history.bytes += entry.bytes
+      this.events++
+      this.#journal.push(entry)
+      while (history.ring.length > maxEvents || history.bytes > mostBytes) this.#loseOldest(topic, history)
+    } while (at < entries.length && entries[at]!.topic === topic && entries[at]!.type !== RESET)
+    this.#resize(topic, history)
+    return at
+  }
+
+  #begin(): History {
+    this.changes++
+    return { ring: new Ring(), bytes: 0 }
   }
 
   /** Drops a topic on purpose. Nothing is lost by it: the reset event that follows tells every reader. */

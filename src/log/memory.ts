@@ -3,7 +3,7 @@
 import type { NewEvent, Position, Topic } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { AppendKey } from './append-key.ts'
-import { entryOf, type Entry } from './entry.ts'
+import { entryOf } from './entry.ts'
 import { newEpoch } from './epoch.ts'
 import type {
   Appended,
@@ -62,8 +62,11 @@ export class MemoryLog implements EventLog {
   async append(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
     const fresh = key === undefined ? events : this.#keys.unseen(events, key)
     this.#states.reserve(fresh)
-    const entries = fresh.map(event => this.#store(event))
+    this.#time = Math.max(this.#time, this.#now())
+    const entries = fresh.map(event => entryOf(event, ++this.#head, this.#time))
     if (entries.length > 0) {
+      for (const entry of entries) this.#states.take(entry)
+      this.#histories.add(entries)
       this.#histories.expire(this.#now())
       for (const listener of this.#listeners) listener(entries)
     }
@@ -119,14 +122,6 @@ export class MemoryLog implements EventLog {
   async close(): Promise<void> {
     clearInterval(this.#expiry)
     this.#listeners.clear()
-  }
-
-  #store(event: NewEvent): Entry {
-    this.#time = Math.max(this.#time, this.#now())
-    const entry = entryOf(event, ++this.#head, this.#time)
-    this.#states.take(entry)
-    this.#histories.add(entry)
-    return entry
   }
 
   #sortedNames(): readonly Topic[] {

@@ -235,11 +235,10 @@ export class SqliteLog implements EventLog {
     for (const [at, { events }] of batch.entries()) {
       const added = addedOf(outcomes[at]!)
       for (const event of events.slice(events.length - added)) {
-        const entry = entryOf(event, this.#head + 1 + entries.length, time)
-        entries.push(entry)
-        this.#window.add(entry)
+        entries.push(entryOf(event, this.#head + 1 + entries.length, time))
       }
     }
+    this.#window.add(entries)
     this.#head = head
     this.#take(kept)
     if (entries.length > 0) for (const listener of this.#listeners) listener(entries)

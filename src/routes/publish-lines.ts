@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError, type ErrorCode } from '../errors.ts'
 import type { NewEvent } from '../event.ts'
-import { decode, readLines, tooLarge } from '../http/body.ts'
+import { lineText, readLines, type Line } from '../http/body.ts'
 import { requestKey } from '../http/idempotency-key.ts'
 import type { RequestKey } from '../log/append-key.ts'
 import { formatId } from '../protocol/ids.ts'
@@ -71,13 +71,13 @@ class Upload {
   }
 
   /** Publishes the events of these lines; those before a line that is not valid too. */
-  async publish(lines: readonly Buffer[]): Promise<void> {
+  async publish(lines: readonly Line[]): Promise<void> {
     const events: NewEvent[] = []
     let fault: Error | undefined
     try {
       for (const line of lines) {
         this.#lines++
-        const text = this.#text(line)
+        const text = lineText(line, this.#context.limits).trim()
         if (text !== '') events.push(this.#parse(text))
       }
     } catch (error) {
@@ -105,12 +105,6 @@ class Upload {
       duplicates: this.#duplicates,
       ...(this.#last !== undefined && { id: formatId(epoch, this.#last) }),
     }
-  }
-
-  #text(line: Buffer): string {
-    const { maxBodyBytes } = this.#context.limits
-    if (line.length > maxBodyBytes) throw tooLarge('The line', maxBodyBytes)
-    return decode(line, 'The line').trim()
   }
 
   async #append(events: readonly NewEvent[]): Promise<void> {
