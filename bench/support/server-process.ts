@@ -8,11 +8,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0
 
+export type Command = [command: string, args: string[]]
+
 /** The command that runs `args` with this Node on these cores (`0`, `0-1`); on any where they cannot be chosen. */
-export function onCore(cores: string, args: string[]): [command: string, args: string[]] {
-  if (!canPin) return [process.execPath, args]
-  // `taskset` becomes the command, so the child's pid is the server's.
-  return ['taskset', ['-c', cores, process.execPath, ...args]]
+export function onCore(cores: string, args: string[]): Command {
+  return pinned(cores, [process.execPath, args])
+}
+
+export function pinned(cores: string, [command, args]: Command): Command {
+  if (!canPin) return [command, args]
+  // `taskset` becomes the command, so the child's pid is the command's.
+  return ['taskset', ['-c', cores, command, ...args]]
 }
 
 export const isPinned = canPin
@@ -47,18 +53,13 @@ export async function startServer(
   { cores = '0', nodeFlags = [] }: ServerPlace = {},
 ): Promise<ServerProcess> {
   const port = await freePort()
+  const place = ['--port', String(port), '--certs-dir', certsDir]
+  return startCommand(onCore(cores, [...NODE_FLAGS, ...nodeFlags, main, 'serve', ...place, ...flags]), port)
+}
+
+/** Resolves when it accepts connections on this port. */
+export async function startCommand(command: Command, port: number): Promise<ServerProcess> {
   const startedAt = performance.now()
-  const command = onCore(cores, [
-    ...NODE_FLAGS,
-    ...nodeFlags,
-    main,
-    'serve',
-    '--port',
-    String(port),
-    '--certs-dir',
-    certsDir,
-    ...flags,
-  ])
   const child = spawn(...command, { stdio: ['ignore', 'ignore', 'pipe'] })
   endWithThisProcess(child)
   let complaint = ''
@@ -69,7 +70,7 @@ export async function startServer(
     await accepting(child, port)
   } catch (error) {
     await stop(child)
-    throw new Error(`${main} did not start: ${complaint.trim()}`, { cause: error })
+    throw new Error(`${command.flat().join(' ')} did not start: ${complaint.trim()}`, { cause: error })
   }
   return { pid: child.pid!, port, startMs: performance.now() - startedAt, stop: () => stop(child) }
 }
@@ -89,7 +90,7 @@ function endWithThisProcess(child: ChildProcess): void {
   child.once('exit', () => process.off('exit', end))
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
