@@ -25,12 +25,13 @@ const usage = `Usage: node bench/fan-out.ts [options]
   --connections N   over which the streams are spread (10; 1000: one each)
   --streams N       subscribers (1000)
   --http1           HTTP/1.1, with a connection for each subscriber
+  --stalled N       streams beside them that read nothing, ten on a connection (none)
   --bytes N         of data in an event (100)
   --rate N          publishing moments a second (20)
   --burst N         events at each moment: a phase of its own between the others (none)
   --in-flight N     POSTs that wait for their answers, as fast as it goes (16)
   --undelivered N   events that have not arrived everywhere, as fast as it goes (64)
-  --seconds N       of each phase (3)
+  --seconds N       of each phase (2)
   --runs N          of each server (3)
   --only NAME,NAME  some of ${CONTENDERS.join(', ')}
   --no-spin         let the load sleep when it is idle
@@ -42,12 +43,13 @@ const { values } = parseArgs({
     connections: { type: 'string' },
     streams: { type: 'string', default: '1000' },
     http1: { type: 'boolean', default: false },
+    stalled: { type: 'string' },
     bytes: { type: 'string', default: '100' },
     rate: { type: 'string', default: '20' },
     burst: { type: 'string' },
     'in-flight': { type: 'string', default: '16' },
     undelivered: { type: 'string', default: '64' },
-    seconds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '2' },
     runs: { type: 'string', default: '3' },
     only: { type: 'string', default: CONTENDERS.join(',') },
     spin: { type: 'boolean', default: isPinned },
@@ -91,6 +93,7 @@ function shapeOf(): Shape {
     connections,
     streams,
     isHttp1: values.http1,
+    stalled: Number(values.stalled ?? 0),
     eventBytes: positive('bytes'),
     rate: positive('rate'),
     burst: positive('burst', '1'),

@@ -14,6 +14,8 @@ export interface FanOutOptions extends SubscribersTarget, Lead {
   readonly serverPid: number
   readonly connections: number
   readonly streams: number
+  /** Streams beside them that read nothing, ten on a connection; nobody counts what they get. */
+  readonly stalled: number
   readonly eventBytes: number
   readonly rate: number
   readonly burst: number
@@ -44,6 +46,8 @@ export interface FanOutResult {
 }
 
 const SETTLE_MS = 700
+// What HTTP/2 gives to whoever asks for nothing else.
+const LEAST_WINDOW = 65_535
 
 let options: FanOutOptions
 await reportBack(run)
@@ -57,13 +61,14 @@ async function run(given: FanOutOptions): Promise<FanOutResult> {
   const before = await settledKiB(serverPid)
   await subscribers.open(options, options.connections, streams, publisher.last)
   const idle = await settledKiB(serverPid)
+  const stalled = await stall()
   // A server's code gets fast with use, and its buffers find their size.
   await publisher.publish(Math.ceil(ticks() / 10), 1, 1000 / options.rate)
   const phases: Partial<Record<PhaseName, PhaseResult>> = {}
   for (const phase of options.phases) phases[phase] = await measure(phase, publisher, subscribers)
   const busy = await memoryKiB(serverPid)
   const failures = publisher.refused + subscribers.failed
-  await subscribers.close()
+  await Promise.all([subscribers.close(), stalled.close()])
   publisher.close()
   return { idleKiB: (idle - before) / streams, busyKiB: (busy - before) / streams, phases, failures }
 }
@@ -85,6 +90,15 @@ function readersOf({ arrivals }: Publisher): Subscribers {
     sequence => arrivals.add(sequence),
     () => arrivals.read(),
   )
+}
+
+async function stall(): Promise<Subscribers> {
+  const stalled = new Subscribers(() => {})
+  const connections = options.isHttp1 ? options.stalled : Math.ceil(options.stalled / 10)
+  const target = { ...options, streamWindow: LEAST_WINDOW }
+  if (connections > 0) await stalled.open(target, connections, options.stalled, 0)
+  stalled.pause()
+  return stalled
 }
 
 async function settledKiB(pid: number): Promise<number> {

@@ -9,7 +9,15 @@ type Results = ReadonlyMap<string, readonly FanOutResult[]>
 
 export type Shape = Pick<
   FanOutOptions,
-  'connections' | 'streams' | 'eventBytes' | 'isHttp1' | 'rate' | 'burst' | 'inFlight' | 'undelivered'
+  | 'connections'
+  | 'streams'
+  | 'eventBytes'
+  | 'isHttp1'
+  | 'stalled'
+  | 'rate'
+  | 'burst'
+  | 'inFlight'
+  | 'undelivered'
 >
 
 export function report(results: Results, shape: Shape): string {
@@ -49,12 +57,14 @@ export function faults(results: Results): string[] {
 }
 
 function describe(shape: Shape): string {
-  const protocol = shape.isHttp1 ? 'HTTP/1.1' : 'HTTP/2'
-  return (
-    `${figure(shape.streams)} streams on ${figure(shape.connections)} connections (${protocol}, TLS), 1 topic, ` +
-    `${figure(shape.eventBytes)} bytes; paced: ${shape.rate} times a second; bursts: ${shape.burst} at once; ` +
-    `as fast as it goes: ${shape.inFlight} POSTs in flight, ${shape.undelivered} events undelivered`
-  )
+  const { streams, connections, stalled, eventBytes, rate, burst, inFlight, undelivered } = shape
+  return [
+    `${figure(streams)} streams on ${figure(connections)} connections (HTTP/${shape.isHttp1 ? '1.1' : '2'}, TLS), 1 topic, ${figure(eventBytes)} bytes`,
+    ...(stalled > 0 ? [`${stalled} more that read nothing`] : []),
+    `paced: ${rate} times a second`,
+    ...(burst > 1 ? [`bursts: ${burst} at once, as often`] : []),
+    `as fast as it goes: ${inFlight} POSTs in flight, ${undelivered} events undelivered`,
+  ].join('; ')
 }
 
 const titles: Readonly<Record<PhaseName, string>> = {
@@ -125,12 +135,11 @@ function remarks(results: Results): string[] {
       `CAUTION: the load generator was near its limit with ${limited.join(', ')}: it may be the limit`,
     )
   }
-  const disturbed = [...results.keys()].filter(name =>
-    phasesOf(results, name).some(each => each.serverWaited > 0.05),
-  )
+  // As fast as it goes, a server's own threads wait for each other.
+  const disturbed = [...results].filter(([, runs]) => runs.some(run => run.phases.paced!.serverWaited > 0.1))
   if (disturbed.length > 0) {
     lines.push(
-      `CAUTION: others had the core of ${disturbed.join(', ')} for a while: latencies are theirs too`,
+      `CAUTION: others had the core of ${disturbed.map(([name]) => name).join(', ')} for a while: latencies are theirs too`,
     )
   }
   return lines
