@@ -31,5 +31,5 @@ export function start(name: string, certsDir: string): Promise<ServerProcess> {
 
 function baseline(file: string): Start {
   const main = join(import.meta.dirname, `../servers/${file}.ts`)
-  return certsDir => startServer(main, certsDir)
+  return certsDir => startServer(main, certsDir, [], { isContender: true })
 }

@@ -5,8 +5,10 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, pinned, startCommand, type ServerProcess } from './server-process.ts'
 
+const POLL_MS = 10
 const MODULE = '/usr/lib/nginx/modules/ngx_nchan_module.so'
 
 export function hasNchan(): boolean {
@@ -29,9 +31,13 @@ export async function startNchan(certsDir: string): Promise<ServerProcess> {
   return { ...server, pid: await workerOf(server.pid), stop }
 }
 
-// The master only waits for signals.
+// The master, which only waits for signals, listens before it has a worker.
 async function workerOf(master: number): Promise<number> {
-  return Number((await readFile(`/proc/${master}/task/${master}/children`, 'utf8')).trim().split(' ')[0])
+  for (;;) {
+    const [worker] = (await readFile(`/proc/${master}/task/${master}/children`, 'utf8')).split(' ')
+    if (Number(worker) > 0) return Number(worker)
+    await sleep(POLL_MS)
+  }
 }
 
 // Its defaults, with limits out of the way: no access log, and as much time and as many streams as are asked for.

@@ -25,7 +25,7 @@ export const isPinned = canPin
 
 export const ALL_CORES = `0-${availableParallelism() - 1}`
 
-// As `npm start` and the `millrace` command have it; the baseline gets the same.
+// As `npm start` and the `millrace` command have it.
 const NODE_FLAGS = ['--max-semi-space-size=2']
 
 export interface ServerProcess {
@@ -39,8 +39,10 @@ export interface ServerProcess {
 export interface ServerPlace {
   /** Default: `0`. */
   readonly cores?: string | undefined
-  /** For Node, beside those that every server gets. Default: none. */
+  /** For Node, beside those of the hub. Default: none. */
   readonly nodeFlags?: readonly string[] | undefined
+  /** Runs with Node's own settings instead of the hub's. Default: false. */
+  readonly isContender?: boolean
 }
 
 const POLL_MS = 10
@@ -50,11 +52,14 @@ export async function startServer(
   main: string,
   certsDir: string,
   flags: readonly string[] = [],
-  { cores = '0', nodeFlags = [] }: ServerPlace = {},
+  { cores = '0', nodeFlags = [], isContender = false }: ServerPlace = {},
 ): Promise<ServerProcess> {
   const port = await freePort()
   const place = ['--port', String(port), '--certs-dir', certsDir]
-  return startCommand(onCore(cores, [...NODE_FLAGS, ...nodeFlags, main, 'serve', ...place, ...flags]), port)
+  return startCommand(
+    onCore(cores, [...(isContender ? [] : NODE_FLAGS), ...nodeFlags, main, 'serve', ...place, ...flags]),
+    port,
+  )
 }
 
 /** Resolves when it accepts connections on this port. */
