@@ -90,6 +90,7 @@ const phaseFigures: readonly PhaseFigure[] = [
   ['p50, ms', phase => phase.p50Ms, 1, false],
   ['p99, ms', phase => phase.p99Ms, 1, true],
   ['server waited for a core, %', phase => phase.serverWaited * 100, 0, false],
+  ['server busy, %', phase => busyOf(phase) * 100, 0, false],
   ['load generator busy, %', phase => phase.loadBusy * 100, 0, false],
 ]
 
@@ -127,9 +128,7 @@ function runFaults(run: FanOutResult): string[] {
 function remarks(results: Results): string[] {
   const lines: string[] = []
   if (faults(results).length === 0) lines.push('no event lost, repeated or out of order on any stream')
-  const limited = [...results.keys()].filter(name =>
-    phasesOf(results, name).some(each => each.loadBusy > 0.9),
-  )
+  const limited = [...results.keys()].filter(name => phasesOf(results, name).some(isLimitedByLoad))
   if (limited.length > 0) {
     lines.push(
       `CAUTION: the load generator was near its limit with ${limited.join(', ')}: it may be the limit`,
@@ -143,6 +142,15 @@ function remarks(results: Results): string[] {
     )
   }
   return lines
+}
+
+/** Of one core. */
+function busyOf(phase: PhaseResult): number {
+  return (phase.serverMicrosPerDelivery * phase.deliveriesPerSecond) / 1e6
+}
+
+function isLimitedByLoad(phase: PhaseResult): boolean {
+  return phase.loadBusy > 0.9 && busyOf(phase) < 0.9
 }
 
 function phasesOf(results: Results, name: string): PhaseResult[] {
