@@ -12,12 +12,12 @@
 import { parseArgs } from 'node:util'
 import type { BehindOptions, BehindResult } from './load/behind-load.ts'
 import { behindReport, faults } from './support/behind-report.ts'
-import { besideOthers, NOT_QUIET } from './support/cpu-watch.ts'
+import { benchmark, type Outcome } from './support/benchmark.ts'
 import { DEFAULT_DIRECTORY, openWorkspace, type Workspace } from './support/disk.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { startServer } from './support/server-process.ts'
-import { openTrust, type Trust } from './support/trust.ts'
+import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/behind.ts [options]
   --directory DIR   where the logs are made (bench/data)
@@ -49,36 +49,20 @@ const { values } = parseArgs({
 const STREAM_WINDOW = 65_535
 const DEADLINE_MS = 300_000
 
-// 'exit' listeners end the server and remove its files.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+await benchmark(usage, values, measure)
 
-if (values.help) console.log(usage)
-else await main()
-
-async function main(): Promise<void> {
-  if (number('streams') % number('connections') !== 0)
-    throw new Error(`--streams must be a multiple of --connections\n${usage}`)
+async function measure(trust: Trust): Promise<Outcome> {
+  const [streams, connections] = [number('streams'), number('connections')]
+  if (streams % connections !== 0) throw new Error(`--streams must be a multiple of --connections\n${usage}`)
   const workspace = openWorkspace(values.directory)
-  const trust = await openTrust()
-  try {
-    const runs: BehindResult[] = []
-    const isNoisy = await besideOthers(async () => {
-      for (let run = 0; run < number('runs'); run++) {
-        runs.push(await runOnce(workspace, trust))
-        if (process.stderr.isTTY) process.stderr.write('.')
-      }
-    })
-    if (values.json) console.log(JSON.stringify(runs))
-    else {
-      const [streams, connections, events] = [number('streams'), number('connections'), number('events')]
-      console.log(behindReport(runs, { streams, connections, events, bytes: number('bytes') }))
-    }
-    if (isNoisy) console.error(NOT_QUIET)
-    if (faults(runs, number('streams')).length > 0) process.exitCode = 1
-  } finally {
-    await trust.remove()
-    workspace.remove()
+  const runs: BehindResult[] = []
+  for (let run = 0; run < number('runs'); run++) {
+    runs.push(await runOnce(workspace, trust))
+    if (process.stderr.isTTY) process.stderr.write('.')
   }
+  workspace.remove()
+  const shape = { streams, connections, events: number('events'), bytes: number('bytes') }
+  return { text: behindReport(runs, shape), results: { shape, runs }, faults: faults(runs, streams) }
 }
 
 async function runOnce(workspace: Workspace, { certsDir, ca }: Trust): Promise<BehindResult> {

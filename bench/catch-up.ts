@@ -12,12 +12,13 @@
 import { parseArgs } from 'node:util'
 import type { CatchUpOptions, CatchUpResult } from './load/catch-up-load.ts'
 import { catchUpReport, faults, type CatchUpCase } from './support/catch-up-report.ts'
+import { benchmark, type Outcome } from './support/benchmark.ts'
 import { DEFAULT_DIRECTORY, fileSystemOf, openWorkspace, type Workspace } from './support/disk.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { profiling } from './support/profile-summary.ts'
 import { ALL_CORES, startServer } from './support/server-process.ts'
-import { openTrust, type Trust } from './support/trust.ts'
+import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/catch-up.ts [options]
   --directory DIR   where the logs are made (bench/data)
@@ -47,29 +48,18 @@ const DEADLINE_MS = 300_000
 // What the window may hold is far above what the events take in it.
 const CACHE_BYTES_PER_EVENT = 4000
 
-// 'exit' listeners end the server and remove its files.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+await benchmark(usage, values, measure)
 
-if (values.help) console.log(usage)
-else await main()
-
-async function main(): Promise<void> {
+async function measure(trust: Trust): Promise<Outcome> {
   const workspace = openWorkspace(values.directory)
-  const trust = await openTrust()
-  try {
-    const cases: CatchUpCase[] = []
-    for (const topics of values.topics.split(',').map(Number)) {
-      if (!(topics > 0)) throw new Error(`--topics takes positive numbers\n${usage}`)
-      cases.push(...(await measureTopics(topics, workspace, trust)))
-    }
-    const fileSystem = await fileSystemOf(values.directory)
-    if (values.json) console.log(JSON.stringify({ fileSystem, cases }))
-    else console.log(catchUpReport(cases, fileSystem))
-    if (faults(cases).length > 0) process.exitCode = 1
-  } finally {
-    await trust.remove()
-    workspace.remove()
+  const cases: CatchUpCase[] = []
+  for (const topics of values.topics.split(',').map(Number)) {
+    if (!(topics > 0)) throw new Error(`--topics takes positive numbers\n${usage}`)
+    cases.push(...(await measureTopics(topics, workspace, trust)))
   }
+  workspace.remove()
+  const fileSystem = await fileSystemOf(values.directory)
+  return { text: catchUpReport(cases, fileSystem), results: { fileSystem, cases }, faults: faults(cases) }
 }
 
 async function measureTopics(topics: number, workspace: Workspace, trust: Trust): Promise<CatchUpCase[]> {

@@ -15,13 +15,14 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Phase, PublishOptions, PublishResult } from './load/publish-load.ts'
+import { benchmark, type Outcome } from './support/benchmark.ts'
 import { DEFAULT_DIRECTORY, fileSystemOf, openWorkspace, syncFloor, type Workspace } from './support/disk.ts'
 import { durableReport, faults, phaseName, titleOf, type ServerName } from './support/durable-report.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { profiling } from './support/profile-summary.ts'
 import { ALL_CORES, isPinned, startServer } from './support/server-process.ts'
-import { openTrust, type Trust } from './support/trust.ts'
+import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/durable.ts [options]
   --directory DIR   where the log is made, on the disk to be measured (bench/data)
@@ -53,40 +54,33 @@ const { values } = parseArgs({
 
 const EMPTY_ROUTE = join(import.meta.dirname, 'servers/empty-route.ts')
 
-// 'exit' listeners end the server and remove its files.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+await benchmark(usage, values, measure)
 
-if (values.help) console.log(usage)
-else await main()
-
-async function main(): Promise<void> {
+async function measure(trust: Trust): Promise<Outcome> {
   const names = (['sqlite', 'memory', 'route'] as const).filter(name => !values.only || values.only === name)
   const phases = allPhases().filter(phase => phaseName(phase).includes(values.phases))
   if (names.length === 0 || phases.length === 0) throw new Error(usage)
   mkdirSync(values.directory, { recursive: true })
   const workspace = openWorkspace(values.directory)
-  const trust = await openTrust()
-  try {
-    const floor = syncFloor(values.directory)
-    const results = new Map(names.map(name => [name, [] as PublishResult[]]))
-    for (let run = 0; run < number('runs'); run++) {
-      // Who goes first finds the machine cooler, or busier: take turns.
-      for (const name of run % 2 === 0 ? names : names.toReversed()) {
-        results.get(name)!.push(await runOnce(name, phases, workspace, trust))
-        if (process.stderr.isTTY) process.stderr.write('.')
-      }
+  const floor = syncFloor(values.directory)
+  const results = new Map(names.map(name => [name, [] as PublishResult[]]))
+  for (let run = 0; run < number('runs'); run++) {
+    // Who goes first finds the machine cooler, or busier: take turns.
+    for (const name of run % 2 === 0 ? names : names.toReversed()) {
+      results.get(name)!.push(await runOnce(name, phases, workspace, trust))
+      if (process.stderr.isTTY) process.stderr.write('.')
     }
-    const place = {
-      fileSystem: await fileSystemOf(values.directory),
-      floor,
-      isPinned: values.pin && isPinned,
-    }
-    if (values.json) console.log(JSON.stringify({ ...place, ...Object.fromEntries(results) }))
-    else console.log(durableReport(results, phases.map(phaseName), place))
-    if (faults(results).length > 0) process.exitCode = 1
-  } finally {
-    await trust.remove()
-    workspace.remove()
+  }
+  workspace.remove()
+  const place = {
+    fileSystem: await fileSystemOf(values.directory),
+    floor,
+    isPinned: values.pin && isPinned,
+  }
+  return {
+    text: durableReport(results, phases.map(phaseName), place),
+    results: { ...place, ...Object.fromEntries(results) },
+    faults: faults(results),
   }
 }
 

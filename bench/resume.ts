@@ -15,13 +15,13 @@ import { formatId } from '../src/protocol/ids.ts'
 import { QUIET_EVENTS, QUIET_TOPICS } from './load/quiet-topics.ts'
 import type { BuildOptions, BuiltLog } from './load/build-log.ts'
 import type { ResumeOptions, ResumeResult } from './load/resume-load.ts'
-import { besideOthers, NOT_QUIET } from './support/cpu-watch.ts'
+import { benchmark, type Outcome } from './support/benchmark.ts'
 import { DEFAULT_DIRECTORY, fileSystemOf, openWorkspace, type Workspace } from './support/disk.ts'
 import { HUB, UNLIMITED } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { resumeReport, type SizeResult } from './support/resume-report.ts'
 import { ALL_CORES, startServer } from './support/server-process.ts'
-import { openTrust, type Trust } from './support/trust.ts'
+import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/resume.ts [options]
   --directory DIR   where the logs are built (bench/data)
@@ -76,32 +76,19 @@ const readers: Reader[] = [
   },
 ]
 
-// 'exit' listeners end the server and remove its files.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+await benchmark(usage, values, measure)
 
-if (values.help) console.log(usage)
-else await main()
-
-async function main(): Promise<void> {
+async function measure(trust: Trust): Promise<Outcome> {
   const sizes = values.sizes.split(',').map(Number)
   if (values.large) sizes.push(10_000_000)
   // The quiet topics' events alone need some room.
   if (sizes.some(size => !(size >= 10_000))) throw new Error(`--sizes takes numbers from 10,000\n${usage}`)
   const workspace = openWorkspace(values.directory)
-  const trust = await openTrust()
-  try {
-    const results: SizeResult[] = []
-    const isNoisy = await besideOthers(async () => {
-      for (const size of sizes) results.push(await measureSize(size, workspace, trust))
-    })
-    const fileSystem = await fileSystemOf(values.directory)
-    if (values.json) console.log(JSON.stringify({ fileSystem, isNoisy, results }))
-    else console.log(resumeReport(results, fileSystem))
-    if (isNoisy) console.error(NOT_QUIET)
-  } finally {
-    await trust.remove()
-    workspace.remove()
-  }
+  const results: SizeResult[] = []
+  for (const size of sizes) results.push(await measureSize(size, workspace, trust))
+  workspace.remove()
+  const fileSystem = await fileSystemOf(values.directory)
+  return { text: resumeReport(results, fileSystem), results: { fileSystem, sizes: results }, faults: [] }
 }
 
 async function measureSize(events: number, workspace: Workspace, trust: Trust): Promise<SizeResult> {

@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { connectTo } from './load/subscribers.ts'
 import type { SoakOptions, SoakResult } from './load/soak-load.ts'
+import { benchmark, type Outcome } from './support/benchmark.ts'
 import { DEFAULT_DIRECTORY, openWorkspace } from './support/disk.ts'
 import { HUB } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
@@ -25,7 +26,7 @@ import { profiling } from './support/profile-summary.ts'
 import { soakReport } from './support/soak-report.ts'
 import { sample, soakPlot, type SoakSample } from './support/soak-samples.ts'
 import { ALL_CORES, startServer, type ServerProcess } from './support/server-process.ts'
-import { openTrust } from './support/trust.ts'
+import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/soak.ts [options]
   --minutes N       (20)
@@ -70,16 +71,11 @@ const SAMPLE_MS = 1000
 // Beyond the time for which it runs: starting, and ending the last connections.
 const LOAD_GRACE_MS = 90_000
 
-// 'exit' listeners end the server and remove its files.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+if (values.from !== undefined) await draw(await readSamples(values.from))
+else await benchmark(usage, { ...values, json: false }, measure)
 
-if (values.help) console.log(usage)
-else if (values.from !== undefined) await draw(await readSamples(values.from))
-else await main()
-
-async function main(): Promise<void> {
+async function measure(trust: Trust): Promise<Outcome> {
   const workspace = openWorkspace(values.directory)
-  const trust = await openTrust()
   const directory = workspace.make('log')
   const flags = [`--log=sqlite:${directory}`, ...SMALL_LIMITS]
   const profile = profiling(values.profile, 'soak')
@@ -101,13 +97,12 @@ async function main(): Promise<void> {
       runLoad<SoakResult>('soak-load', options, forMs + LOAD_GRACE_MS),
       watch(server, trust.ca, directory, forMs),
     ])
-    console.log(soakReport(samples, result))
     await draw(samples)
-    if (result.faultCount + result.refused + result.unpublished > 0) process.exitCode = 1
+    const isFaulty = result.faultCount + result.refused + result.unpublished > 0
+    return { text: soakReport(samples, result), results: result, faults: isFaulty ? ['FAULT'] : [] }
   } finally {
     await server.stop()
     profile.report()
-    await trust.remove()
     workspace.remove()
   }
 }

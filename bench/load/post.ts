@@ -2,7 +2,9 @@
 
 import type { ClientHttp2Session } from 'node:http2'
 
-/** Whether it was answered with 201. */
+const TAKEN = new Set([201, 202])
+
+/** Whether it was answered as taken: 201, or 202 as nchan has it. */
 export function post(session: ClientHttp2Session, path: string, body: string): Promise<boolean> {
   const stream = session.request({
     ':method': 'POST',
@@ -14,7 +16,7 @@ export function post(session: ClientHttp2Session, path: string, body: string): P
   stream.end(body)
   return new Promise(resolve => {
     let isKept = false
-    stream.on('response', headers => void (isKept = headers[':status'] === 201))
+    stream.on('response', headers => void (isKept = TAKEN.has(headers[':status']!)))
     stream.on('error', () => {})
     stream.on('close', () => resolve(isKept))
     stream.resume()

@@ -6,11 +6,24 @@ const MARK = 'SEQ#'
 const DIGITS = 8
 const LENGTH = MARK.length + DIGITS
 const ZERO = 48
-const S = 83
+const [S, E, Q, HASH] = [83, 69, 81, 35]
 
 /** The text that an event of this number carries in its data: `SEQ#` and eight digits. */
 export function sequenceMark(sequence: number): string {
   return MARK + String(sequence).padStart(DIGITS, '0')
+}
+
+/** Data of so many bytes with the mark at its beginning. */
+export function numberedData(sequence: number, bytes: number): string {
+  return sequenceMark(sequence) + fillerOf(bytes)
+}
+
+let filler = ''
+
+function fillerOf(bytes: number): string {
+  const length = Math.max(0, bytes - LENGTH)
+  if (filler.length !== length) filler = length === 0 ? '' : ' ' + 'x'.repeat(length - 1)
+  return filler
 }
 
 export class SequenceCheck {
@@ -22,6 +35,8 @@ export class SequenceCheck {
   readonly #missing = new Set<number>()
   readonly #onEvent: (sequence: number) => void
   #carry: Buffer | undefined
+  #distance = 0
+  #shortest = Infinity
 
   /** `after`: the number before the first that is expected. */
   constructor(after: number, onEvent: (sequence: number) => void) {
@@ -34,16 +49,32 @@ export class SequenceCheck {
     return this.#missing.size + Math.max(0, last - this.highest)
   }
 
+  /** Keeps nothing of the chunk itself. */
   feed(chunk: Buffer): void {
     const bytes = this.#carry ? Buffer.concat([this.#carry, chunk]) : chunk
-    this.#carry = undefined
     let end = 0
-    for (let at = bytes.indexOf(MARK); at !== -1; at = bytes.indexOf(MARK, end)) {
+    for (let at = bytes.indexOf(MARK); at !== -1; at = this.#nextMark(bytes, at)) {
       if (at + LENGTH > bytes.length) break
       end = at + LENGTH
       this.#count(numberAt(bytes, at + MARK.length))
     }
     this.#carry = cutMark(bytes, end)
+  }
+
+  // Most often the next number stands as far from this one as this one from the last, since a run's events have one
+  // size: looking there first makes them ten times cheaper to count. An event between the two would not be overlooked,
+  // because a distance that has room for two is not learned.
+  #nextMark(bytes: Buffer, at: number): number {
+    const guess = at + this.#distance
+    if (isMark(bytes, guess) && numberAt(bytes, guess + MARK.length) === this.highest + 1) return guess
+    const next = bytes.indexOf(MARK, at + LENGTH)
+    if (next !== -1) this.#learn(next - at)
+    return next
+  }
+
+  #learn(distance: number): void {
+    this.#shortest = Math.min(this.#shortest, distance)
+    this.#distance = distance < 2 * this.#shortest ? distance : 0
   }
 
   #count(sequence: number): void {
@@ -59,6 +90,10 @@ export class SequenceCheck {
     else if (this.#missing.delete(sequence)) this.outOfOrder++
     else this.repeated++
   }
+}
+
+function isMark(bytes: Buffer, at: number): boolean {
+  return bytes[at] === S && bytes[at + 1] === E && bytes[at + 2] === Q && bytes[at + 3] === HASH
 }
 
 function numberAt(bytes: Buffer, start: number): number {

@@ -1,16 +1,23 @@
 // Opens many event streams over HTTP/2 and TLS, and checks what arrives on each.
 
 import { once } from 'node:events'
-import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import { connect, type ClientHttp2Session } from 'node:http2'
+import {
+  CONNECTION_WINDOW,
+  STREAM_WINDOW,
+  type ConnectionEvents,
+  type EventConnection,
+  type Target,
+} from './event-connection.ts'
+import { Http1Connection } from './http1-connection.ts'
+import { Http2Connection } from './http2-connection.ts'
 import { SequenceCheck } from './sequence-check.ts'
 
-export interface Target {
-  readonly port: number
-  /** PEM of the authority that signed the server's certificate. */
-  readonly ca: string
-  readonly path: string
-  /** What the server may send on a stream before the client has read it. Default: 6 MiB, as browsers grant. */
-  readonly streamWindow?: number | undefined
+export type { Target } from './event-connection.ts'
+
+export interface SubscribersTarget extends Target {
+  /** HTTP/1.1, which carries one stream on a connection. Default: HTTP/2. */
+  readonly isHttp1?: boolean
 }
 
 export interface Account {
@@ -19,12 +26,10 @@ export interface Account {
   outOfOrder: number
 }
 
-// What browsers grant: with Node's 64 KiB the client would slow the server down.
-const STREAM_WINDOW = 6 * 2 ** 20
-const CONNECTION_WINDOW = 15 * 2 ** 20
 // TLS handshakes at a time, so that the first connection does not time out behind the last.
 const OPENING = 25
 
+/** For requests; event streams come over connections that are quicker to read. */
 export async function connectTo({
   port,
   ca,
@@ -41,20 +46,21 @@ export async function connectTo({
 }
 
 export class Subscribers {
-  readonly #sessions: ClientHttp2Session[] = []
-  readonly #streams: ClientHttp2Stream[] = []
+  readonly #connections: EventConnection[] = []
   readonly #checks: SequenceCheck[] = []
   readonly #onEvent: (sequence: number) => void
+  readonly #events: ConnectionEvents
   /** Streams that ended before they were closed from here. */
   failed = 0
-  #isClosing = false
 
-  constructor(onEvent: (sequence: number) => void) {
+  /** `onRead` comes before the events that were read at once. */
+  constructor(onEvent: (sequence: number) => void, onRead = () => {}) {
     this.#onEvent = onEvent
+    this.#events = { onRead, onEnd: () => void this.failed++ }
   }
 
   /** Resolves when each stream has its response and its first bytes. `after`: the number last published. */
-  async open(target: Target, connections: number, streams: number, after: number): Promise<void> {
+  async open(target: SubscribersTarget, connections: number, streams: number, after: number): Promise<void> {
     for (let opened = 0; opened < connections; opened += OPENING) {
       const count = Math.min(OPENING, connections - opened)
       const each = streams / connections
@@ -73,40 +79,30 @@ export class Subscribers {
     return total
   }
 
-  /** Reads nothing from now on. */
+  /** Reads nothing from now on but what the server was granted before. */
   pause(): void {
-    for (const stream of this.#streams) stream.pause()
+    for (const connection of this.#connections) connection.pause()
   }
 
   resume(): void {
-    for (const stream of this.#streams) stream.resume()
+    for (const connection of this.#connections) connection.resume()
   }
 
   async close(): Promise<void> {
-    this.#isClosing = true
-    const closed = this.#sessions.map(session => once(session, 'close'))
-    for (const session of this.#sessions) session.destroy()
-    await Promise.all(closed)
+    await Promise.all(this.#connections.map(connection => connection.close()))
   }
 
-  async #openConnection(target: Target, streams: number, after: number): Promise<void> {
-    const session = await connectTo(target)
-    this.#sessions.push(session)
-    await Promise.all(Array.from({ length: streams }, () => this.#openStream(session, target.path, after)))
-  }
-
-  async #openStream(session: ClientHttp2Session, path: string, after: number): Promise<void> {
-    const stream = session.request({ ':path': path, accept: 'text/event-stream' })
-    const check = new SequenceCheck(after, this.#onEvent)
-    this.#checks.push(check)
-    this.#streams.push(stream)
-    stream.on('data', (chunk: Buffer) => check.feed(chunk))
-    stream.on('error', () => {})
-    stream.on('close', () => {
-      if (!this.#isClosing) this.failed++
-    })
-    const [headers] = await once(stream, 'response')
-    if (headers[':status'] !== 200) throw new Error(`a stream was answered with ${headers[':status']}`)
-    await once(stream, 'data')
+  async #openConnection(target: SubscribersTarget, streams: number, after: number): Promise<void> {
+    const connection = target.isHttp1
+      ? new Http1Connection(target, this.#events)
+      : await Http2Connection.open(target, this.#events)
+    this.#connections.push(connection)
+    await Promise.all(
+      Array.from({ length: streams }, () => {
+        const check = new SequenceCheck(after, this.#onEvent)
+        this.#checks.push(check)
+        return connection.subscribe(target.path, bytes => check.feed(bytes))
+      }),
+    )
   }
 }

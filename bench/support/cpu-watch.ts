@@ -1,7 +1,6 @@
 // Who had the CPU during a measurement: each thread of the server, the load, and everybody else (Linux).
 
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { threadTimes } from './process-figures.ts'
 
 export interface CpuShares {
@@ -50,34 +49,27 @@ export class CpuWatch {
   }
 }
 
-const LOOK_MS = 1000
-
-export const NOT_QUIET =
-  'CAUTION: other processes had much of the CPU before or after the run: run again when it is quiet'
-
-/** Runs the benchmark; true if the machine had something else to do just before or just after. */
-export async function besideOthers(run: () => Promise<void>): Promise<boolean> {
-  const before = await busyShare()
-  await run()
-  return Math.max(before, await busyShare()) > 0.15
-}
-
-/** What is used while nothing of ours runs, in shares of one core. */
-async function busyShare(): Promise<number> {
-  const [start, startMs] = [performance.now(), await machineMs()]
-  await sleep(LOOK_MS)
-  return ((await machineMs()) - startMs) / (performance.now() - start)
-}
-
 async function reading(serverPid: number): Promise<Reading> {
   const threads = await threadTimes(serverPid)
   const { user, system } = process.cpuUsage()
-  return { at: performance.now(), machineMs: await machineMs(), loadMs: (user + system) / 1000, threads }
+  return {
+    at: performance.now(),
+    machineMs: (await cpuTimes()).busyMs,
+    loadMs: (user + system) / 1000,
+    threads,
+  }
 }
 
-async function machineMs(): Promise<number> {
+export interface CpuTimes {
+  readonly busyMs: number
+  /** Part of it: what the hypervisor gave to other machines. */
+  readonly stolenMs: number
+}
+
+/** Of all cores together, since the machine was started. */
+export async function cpuTimes(): Promise<CpuTimes> {
   const [line] = (await readFile('/proc/stat', 'utf8')).split('\n', 1)
-  // In hundredths of a second, what was stolen by other machines included; idle and waiting for a disk are not.
+  // In hundredths of a second; idle and waiting for a disk do not count.
   const [user, nice, system, , , irq, softirq, steal] = line!.split(/ +/).slice(1).map(Number)
-  return (user! + nice! + system! + irq! + softirq! + steal!) * 10
+  return { busyMs: (user! + nice! + system! + irq! + softirq! + steal!) * 10, stolenMs: steal! * 10 }
 }

@@ -1,59 +1,52 @@
-// The table that bench/fan-out.ts prints: medians of each server, and their ratio.
+// The tables that bench/fan-out.ts prints: medians of each server, and Millrace's by theirs.
 
-import { availableParallelism, cpus } from 'node:os'
-import type { FanOutResult, PhaseResult } from '../load/fan-out-load.ts'
-import { isPinned } from './server-process.ts'
+import type { FanOutOptions, FanOutResult, PhaseName, PhaseResult } from '../load/fan-out-load.ts'
+import type { Ratio } from './benchmark.ts'
 import { median } from './statistics.ts'
+import { figure, table } from './table.ts'
 
 type Results = ReadonlyMap<string, readonly FanOutResult[]>
 
-export interface Shape {
-  readonly connections: number
-  readonly streams: number
-  readonly bytes: number
-  readonly rate: number
-  readonly burst: number
-}
-
-type Figure = [label: string, of: (phase: PhaseResult) => number, digits: number]
-
-const figures: Figure[] = [
-  ['deliveries/s', phase => phase.deliveriesPerSecond, 0],
-  ['server CPU, us a delivery', phase => phase.serverMicrosPerDelivery, 2],
-  ['latency p50, ms', phase => phase.p50Ms, 1],
-  ['latency p99, ms', phase => phase.p99Ms, 1],
-  ['server waited for a core, %', phase => phase.serverWaited * 100, 0],
-  ['load generator busy, %', phase => phase.loadBusy * 100, 0],
-]
+export type Shape = Pick<
+  FanOutOptions,
+  | 'connections'
+  | 'streams'
+  | 'eventBytes'
+  | 'isHttp1'
+  | 'stalled'
+  | 'rate'
+  | 'burst'
+  | 'inFlight'
+  | 'undelivered'
+>
 
 export function report(results: Results, shape: Shape): string {
   const names = [...results.keys()]
-  const lines = [
-    `${shape.streams} streams on ${shape.connections} connections (HTTP/2, TLS), 1 topic, ${shape.bytes} bytes, ` +
-      `Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}` +
-      (isPinned ? '' : ', NOT PINNED'),
-    row('', [...names, names.length > 1 ? 'ratio' : '']),
-    row(
-      'idle memory, KiB a stream',
-      cells(results, run => run.memoryPerStreamKiB, 1),
-    ),
-    `paced: ${shape.rate} events/s`,
-    ...figures.map(([label, of, digits]) =>
-      row(
-        label,
-        cells(results, run => of(run.paced), digits),
-      ),
-    ),
-    `bursts: ${shape.burst} events at once, ${shape.rate} times a second`,
-    ...figures.map(([label, of, digits]) =>
-      row(
-        label,
-        cells(results, run => of(run.burst), digits),
-      ),
-    ),
-    ...warnings(results),
-  ]
-  return lines.join('\n')
+  const figures = figuresOf(results)
+  const lines = figures.map(({ name, medians, digits }) => {
+    return [name, medians.map(value => figure(value, digits))].flat()
+  })
+  const compared = figures.filter(each => each.isCompared)
+  const comparisons = compared.map(({ name, medians: [first, ...others] }) => {
+    return [name, '', others.map(other => (first! / other).toFixed(2))].flat()
+  })
+  const comparison = ['', table([`${names[0]} by`, '', ...names.slice(1)], comparisons)]
+  return [
+    describe(shape),
+    table(['medians', ...names], lines),
+    ...(names.length > 1 ? comparison : []),
+    ...remarks(results),
+  ].join('\n')
+}
+
+/** The first server's figures by each of the others'. */
+export function ratios(results: Results): Ratio[] {
+  const others = [...results.keys()].slice(1)
+  return figuresOf(results)
+    .filter(({ isCompared }) => isCompared)
+    .flatMap(({ name, medians: [first, ...rest] }) =>
+      rest.map((other, at) => ({ figure: name, by: others[at]!, value: first! / other })),
+    )
 }
 
 /** Everything that makes a run void: one line each. */
@@ -63,42 +56,103 @@ export function faults(results: Results): string[] {
   )
 }
 
+function describe(shape: Shape): string {
+  const { streams, connections, stalled, eventBytes, rate, burst, inFlight, undelivered } = shape
+  return [
+    `${figure(streams)} streams on ${figure(connections)} connections (HTTP/${shape.isHttp1 ? '1.1' : '2'}, TLS), 1 topic, ${figure(eventBytes)} bytes`,
+    ...(stalled > 0 ? [`${stalled} more that read nothing`] : []),
+    `paced: ${rate} times a second`,
+    ...(burst > 1 ? [`bursts: ${burst} at once, as often`] : []),
+    `as fast as it goes: ${inFlight} POSTs in flight, ${undelivered} events undelivered`,
+  ].join('; ')
+}
+
+const titles: Readonly<Record<PhaseName, string>> = {
+  paced: 'paced',
+  bursts: 'bursts',
+  saturated: 'as fast as it goes',
+}
+
+interface Figure {
+  readonly name: string
+  /** Of each server. */
+  readonly medians: readonly number[]
+  readonly digits: number
+  /** Others say what the comparison of these is worth. */
+  readonly isCompared: boolean
+}
+
+type PhaseFigure = [name: string, of: (phase: PhaseResult) => number, digits: number, isCompared: boolean]
+
+const phaseFigures: readonly PhaseFigure[] = [
+  ['deliveries/s', phase => phase.deliveriesPerSecond, 0, true],
+  ['server CPU, us a delivery', phase => phase.serverMicrosPerDelivery, 2, true],
+  ['p50, ms', phase => phase.p50Ms, 1, false],
+  ['p99, ms', phase => phase.p99Ms, 1, true],
+  ['server waited for a core, %', phase => phase.serverWaited * 100, 0, false],
+  ['server busy, %', phase => busyOf(phase) * 100, 0, false],
+  ['load generator busy, %', phase => phase.loadBusy * 100, 0, false],
+]
+
+function figuresOf(results: Results): Figure[] {
+  const phases = Object.keys([...results.values()][0]![0]!.phases) as PhaseName[]
+  const medians = (of: (run: FanOutResult) => number): number[] =>
+    [...results.values()].map(runs => median(runs.map(of)))
+  return [
+    { name: 'idle memory, KiB a stream', medians: medians(run => run.idleKiB), digits: 1, isCompared: true },
+    { name: 'busy memory, KiB a stream', medians: medians(run => run.busyKiB), digits: 1, isCompared: true },
+    ...phases.flatMap(phase =>
+      phaseFigures.map(([name, of, digits, isCompared]) => ({
+        name: `${titles[phase]}: ${name}`,
+        medians: medians(run => of(run.phases[phase]!)),
+        digits,
+        // At a set pace, deliveries/s are what was asked for.
+        isCompared: isCompared && (phase === 'saturated' || name !== 'deliveries/s'),
+      })),
+    ),
+  ]
+}
+
 function runFaults(run: FanOutResult): string[] {
+  const phases = Object.values(run.phases)
+  const sum = (of: (phase: PhaseResult) => number) => phases.reduce((total, phase) => total + of(phase), 0)
   const counts = [
-    ['lost', run.paced.lost + run.burst.lost],
-    ['repeated', run.paced.repeated + run.burst.repeated],
-    ['out of order', run.paced.outOfOrder + run.burst.outOfOrder],
+    ['lost', sum(phase => phase.lost)],
+    ['repeated', sum(phase => phase.repeated)],
+    ['out of order', sum(phase => phase.outOfOrder)],
     ['failed requests', run.failures],
   ] as const
   return counts.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`)
 }
 
-function warnings(results: Results): string[] {
-  const phases = [...results.values()].flat().flatMap(run => [run.paced, run.burst])
-  const found = faults(results)
-  const lines = found.length === 0 ? ['no event lost, repeated or out of order on any stream'] : found
-  if (phases.some(phase => phase.loadBusy > 0.9)) {
+function remarks(results: Results): string[] {
+  const lines: string[] = []
+  if (faults(results).length === 0) lines.push('no event lost, repeated or out of order on any stream')
+  const limited = [...results.keys()].filter(name => phasesOf(results, name).some(isLimitedByLoad))
+  if (limited.length > 0) {
     lines.push(
-      'CAUTION: the load generator was near its limit: rates and latencies say little about the server',
+      `CAUTION: the load generator was near its limit with ${limited.join(', ')}: it may be the limit`,
     )
   }
-  if (phases.some(phase => phase.serverWaited > 0.05)) {
+  // As fast as it goes, a server's own threads wait for each other.
+  const disturbed = [...results].filter(([, runs]) => runs.some(run => run.phases.paced!.serverWaited > 0.1))
+  if (disturbed.length > 0) {
     lines.push(
-      'CAUTION: other processes had the core of a server for a while: latencies are theirs too; run again',
+      `CAUTION: others had the core of ${disturbed.map(([name]) => name).join(', ')} for a while: latencies are theirs too`,
     )
   }
   return lines
 }
 
-function cells(results: Results, of: (run: FanOutResult) => number, digits: number): string[] {
-  const medians = [...results.values()].map(runs => median(runs.map(of)))
-  const shown = medians.map(value =>
-    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }),
-  )
-  if (medians.length < 2) return shown
-  return [...shown, (medians[0]! / medians.at(-1)!).toFixed(2)]
+/** Of one core. */
+function busyOf(phase: PhaseResult): number {
+  return (phase.serverMicrosPerDelivery * phase.deliveriesPerSecond) / 1e6
 }
 
-function row(label: string, columns: string[]): string {
-  return `  ${label.padEnd(28)}${columns.map(column => column.padStart(12)).join('')}`.trimEnd()
+function isLimitedByLoad(phase: PhaseResult): boolean {
+  return phase.loadBusy > 0.9 && busyOf(phase) < 0.9
+}
+
+function phasesOf(results: Results, name: string): PhaseResult[] {
+  return results.get(name)!.flatMap(run => Object.values(run.phases))
 }

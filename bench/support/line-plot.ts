@@ -1,5 +1,7 @@
 // Draws curves over time as an SVG picture, panels below each other; readable on light and dark pages.
 
+import { WIDTH, escaped, picture } from './svg.ts'
+
 export interface Curve {
   readonly name: string
   /** At the same moments as `times`. */
@@ -21,7 +23,6 @@ export interface Plot {
   readonly panels: readonly Panel[]
 }
 
-const WIDTH = 880
 const LEFT = 76
 const RIGHT = 20
 const TOP = 64
@@ -31,31 +32,26 @@ const BOTTOM = 46
 // More points than this can't be told apart, and make the file large.
 const MAX_POINTS = 300
 
-const STYLE = `
-    .bg { fill: #ffffff } text { fill: #1d2925 } .small { font-size: 12px; fill: #52625b } .grid { stroke: #dde5e1; stroke-width: 1 }
-    .line { fill: none; stroke-width: 1.6; stroke-linejoin: round } .c0 { stroke: #0b6e4f } .c1 { stroke: #a3541c } .c2 { stroke: #3b5bb5 }
-    .k0 { fill: #0b6e4f } .k1 { fill: #a3541c } .k2 { fill: #3b5bb5 }
-    @media (prefers-color-scheme: dark) {
-      .bg { fill: #101614 } text { fill: #e6efeb } .small { fill: #9fb2aa } .grid { stroke: #2a3631 }
-      .c0 { stroke: #5fd3a6 } .c1 { stroke: #f0a36b } .c2 { stroke: #8fa8f5 } .k0 { fill: #5fd3a6 } .k1 { fill: #f0a36b } .k2 { fill: #8fa8f5 }
-    }`
+const LIGHT =
+  '.line { fill: none; stroke-width: 1.6; stroke-linejoin: round } .c0 { stroke: #0b6e4f } .c1 { stroke: #a3541c } ' +
+  '.c2 { stroke: #3b5bb5 } .k0 { fill: #0b6e4f } .k1 { fill: #a3541c } .k2 { fill: #3b5bb5 }'
+const DARK =
+  '.c0 { stroke: #5fd3a6 } .c1 { stroke: #f0a36b } .c2 { stroke: #8fa8f5 } ' +
+  '.k0 { fill: #5fd3a6 } .k1 { fill: #f0a36b } .k2 { fill: #8fa8f5 }'
 
 export function linePlot({ title, subtitle, times, panels }: Plot): string {
   const height = TOP + panels.length * (PANEL + PANEL_GAP) - PANEL_GAP + 24 + BOTTOM
   const end = times.at(-1) ?? 1
   const bodies = panels.map((panel, at) => panelBody(panel, times, end, TOP + 24 + at * (PANEL + PANEL_GAP)))
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="t d" font-family="system-ui, sans-serif" font-size="14">
-  <title id="t">${escaped(title)}</title>
-  <desc id="d">${escaped(subtitle)} Panels: ${escaped(panels.map(panel => panel.title).join(', '))}.</desc>
-  <style>${STYLE}
-  </style>
-  <rect class="bg" width="${WIDTH}" height="${height}" rx="10"/>
-  <text x="20" y="30" font-size="16" font-weight="600">${escaped(title)}</text>
-  <text class="small" x="20" y="50">${escaped(subtitle)}</text>
-${bodies.join('\n')}
-${timeAxis(end, height)}
-</svg>
-`
+  return picture({
+    title,
+    subtitle,
+    description: `${subtitle} Panels: ${panels.map(panel => panel.title).join(', ')}.`,
+    height,
+    light: LIGHT,
+    dark: DARK,
+    body: [...bodies, timeAxis(end, height)].join('\n'),
+  })
 }
 
 function panelBody(
@@ -135,8 +131,4 @@ function niceStep(least: number): number {
 
 function shown(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: 2 })
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }

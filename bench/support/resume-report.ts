@@ -1,6 +1,5 @@
 // The table that bench/resume.ts prints: a row for each reader, a column for each size of the log.
 
-import { availableParallelism, cpus } from 'node:os'
 import type { ResumeResult, ResumeTimes } from '../load/resume-load.ts'
 import { median } from './statistics.ts'
 import { figure, table } from './table.ts'
@@ -30,7 +29,7 @@ export function resumeReport(sizes: readonly SizeResult[], fileSystem: string): 
     rows.push(...times('once more', run => run.again, sizes, at))
   }
   return [
-    `${fileSystem}; Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}`,
+    fileSystem,
     table(head, [
       ...rows,
       row(

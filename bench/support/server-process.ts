@@ -8,18 +8,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const canPin = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0
 
+export type Command = [command: string, args: string[]]
+
 /** The command that runs `args` with this Node on these cores (`0`, `0-1`); on any where they cannot be chosen. */
-export function onCore(cores: string, args: string[]): [command: string, args: string[]] {
-  if (!canPin) return [process.execPath, args]
-  // `taskset` becomes the command, so the child's pid is the server's.
-  return ['taskset', ['-c', cores, process.execPath, ...args]]
+export function onCore(cores: string, args: string[]): Command {
+  return pinned(cores, [process.execPath, args])
+}
+
+export function pinned(cores: string, [command, args]: Command): Command {
+  if (!canPin) return [command, args]
+  // `taskset` becomes the command, so the child's pid is the command's.
+  return ['taskset', ['-c', cores, command, ...args]]
 }
 
 export const isPinned = canPin
 
 export const ALL_CORES = `0-${availableParallelism() - 1}`
 
-// As `npm start` and the `millrace` command have it; the baseline gets the same.
+// As `npm start` and the `millrace` command have it.
 const NODE_FLAGS = ['--max-semi-space-size=2']
 
 export interface ServerProcess {
@@ -33,8 +39,10 @@ export interface ServerProcess {
 export interface ServerPlace {
   /** Default: `0`. */
   readonly cores?: string | undefined
-  /** For Node, beside those that every server gets. Default: none. */
+  /** For Node, beside those of the hub. Default: none. */
   readonly nodeFlags?: readonly string[] | undefined
+  /** Runs with Node's own settings instead of the hub's. Default: false. */
+  readonly isContender?: boolean
 }
 
 const POLL_MS = 10
@@ -44,21 +52,19 @@ export async function startServer(
   main: string,
   certsDir: string,
   flags: readonly string[] = [],
-  { cores = '0', nodeFlags = [] }: ServerPlace = {},
+  { cores = '0', nodeFlags = [], isContender = false }: ServerPlace = {},
 ): Promise<ServerProcess> {
   const port = await freePort()
+  const place = ['--port', String(port), '--certs-dir', certsDir]
+  return startCommand(
+    onCore(cores, [...(isContender ? [] : NODE_FLAGS), ...nodeFlags, main, 'serve', ...place, ...flags]),
+    port,
+  )
+}
+
+/** Resolves when it accepts connections on this port. */
+export async function startCommand(command: Command, port: number): Promise<ServerProcess> {
   const startedAt = performance.now()
-  const command = onCore(cores, [
-    ...NODE_FLAGS,
-    ...nodeFlags,
-    main,
-    'serve',
-    '--port',
-    String(port),
-    '--certs-dir',
-    certsDir,
-    ...flags,
-  ])
   const child = spawn(...command, { stdio: ['ignore', 'ignore', 'pipe'] })
   endWithThisProcess(child)
   let complaint = ''
@@ -69,7 +75,7 @@ export async function startServer(
     await accepting(child, port)
   } catch (error) {
     await stop(child)
-    throw new Error(`${main} did not start: ${complaint.trim()}`, { cause: error })
+    throw new Error(`${command.flat().join(' ')} did not start: ${complaint.trim()}`, { cause: error })
   }
   return { pid: child.pid!, port, startMs: performance.now() - startedAt, stop: () => stop(child) }
 }
@@ -89,7 +95,7 @@ function endWithThisProcess(child: ChildProcess): void {
   child.once('exit', () => process.off('exit', end))
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -1,6 +1,5 @@
 // What bench/soak.ts prints at its end.
 
-import { availableParallelism, cpus } from 'node:os'
 import type { SoakResult } from '../load/soak-load.ts'
 import { trendOf, type SoakSample } from './soak-samples.ts'
 import { median } from './statistics.ts'
@@ -9,8 +8,7 @@ import { figure, table } from './table.ts'
 export function soakReport(samples: readonly SoakSample[], result: SoakResult): string {
   const of = (pick: (each: SoakSample) => number): number => median(samples.map(pick))
   return [
-    `${figure(samples.at(-1)!.minute, 1)} minutes, Node ${process.version}, ` +
-      `${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}`,
+    `${figure(samples.at(-1)!.minute, 1)} minutes`,
     `${figure(result.published)} events published, ${figure(result.received)} received on ` +
       `${figure(result.streams)} streams of ${figure(result.connections)} connections, ` +
       `${figure(result.resumed)} of them resumed; ${figure(result.gaps)} gaps announced`,

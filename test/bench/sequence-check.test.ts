@@ -37,6 +37,38 @@ t.test('what comes late is out of order and not lost', async t => {
   t.equal(account.lost(4), 0)
 })
 
+t.test('where all events are alike, faults are found as surely', async t => {
+  const edits = fc.array(
+    fc.record({ at: fc.nat({ max: 40 }), what: fc.constantFrom('drop', 'repeat', 'swap', 'again') }),
+    { maxLength: 6 },
+  )
+  fc.assert(
+    fc.property(edits, list => {
+      const numbers = Array.from({ length: 40 }, (_, at) => at + 1)
+      for (const { at, what } of list) {
+        if (what === 'drop') numbers.splice(at, 1)
+        else if (what === 'repeat') numbers.splice(at, 0, numbers[at] ?? 1)
+        else if (what === 'again') numbers.splice(at, 0, 1)
+        else numbers.splice(at, 2, ...numbers.slice(at, at + 2).toReversed())
+      }
+      const { account, seen } = check(numbers)
+      t.same(seen, numbers)
+      t.equal(account.received - account.repeated, new Set(numbers).size)
+      t.equal(account.lost(50), 50 - new Set(numbers).size)
+    }),
+  )
+})
+
+t.test('something else between two events does not hide what is repeated after it', async t => {
+  const event = (number: number): string => `data: ${sequenceMark(number)}\n\n`
+  const comment = `: ${'x'.repeat(event(1).length - 4)}\n\n`
+  const seen: number[] = []
+  const account = new SequenceCheck(0, sequence => seen.push(sequence))
+  account.feed(Buffer.from([event(1), event(2), comment, event(3), event(3), event(4)].join('')))
+  t.same(seen, [1, 2, 3, 3, 4])
+  t.equal(account.repeated, 1)
+})
+
 t.test('chunks may be cut anywhere', async t => {
   const numbers = fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 20 })
   const sizes = fc.infiniteStream(fc.integer({ min: 1, max: 40 }))
