@@ -17,12 +17,18 @@ const WINDOW_BITS = 13
 const MEM_LEVEL = 6
 
 const MAX_STORED = 0xffff
-const STORED_HEAD = 5
+const STORED_HEAD_BYTES = 5
+
+// Up to here a copy costs less than a write more.
+const MAX_COPIED = 4096
+
+/** What is to be sent, in one piece or in several: large bytes are not copied just to stand behind a head. */
+export type Pieces = readonly Buffer[]
 
 const NOTHING = Buffer.alloc(0)
 
 /** Compressed. The client must have had the dictionary's bytes right before it. */
-export function deflated(bytes: Buffer, dictionary: Buffer = NOTHING): Buffer {
+export function deflated(bytes: Buffer, dictionary: Buffer = NOTHING): Pieces {
   const run = deflateRawSync(bytes, {
     level: bytes.length > FAST_BYTES ? 1 : 6,
     windowBits: WINDOW_BITS,
@@ -32,37 +38,38 @@ export function deflated(bytes: Buffer, dictionary: Buffer = NOTHING): Buffer {
     chunkSize: Math.min(4096, Math.max(64, bytes.length)),
     ...(dictionary.length > 0 && { dictionary }),
   })
-  return run.length < storedLength(bytes.length) ? run : stored(bytes)
+  return run.length < bytes.length ? [run] : stored(bytes)
 }
 
 /** As they are, in blocks that say so. */
-export function stored(bytes: Buffer): Buffer {
-  const blocks = Buffer.allocUnsafe(storedLength(bytes.length))
-  let end = 0
+export function stored(bytes: Buffer): Pieces {
+  if (bytes.length === 0) return []
+  if (bytes.length <= MAX_COPIED) return [Buffer.concat([storedHead(bytes.length), bytes])]
+  const pieces: Buffer[] = []
   for (let from = 0; from < bytes.length; from += MAX_STORED) {
-    const length = Math.min(MAX_STORED, bytes.length - from)
-    blocks[end] = 0
-    blocks.writeUInt16LE(length, end + 1)
-    blocks.writeUInt16LE(MAX_STORED - length, end + 3)
-    bytes.copy(blocks, end + STORED_HEAD, from, from + length)
-    end += STORED_HEAD + length
+    const block = bytes.subarray(from, from + MAX_STORED)
+    pieces.push(storedHead(block.length), block)
   }
-  return blocks
+  return pieces
 }
 
-function storedLength(bytes: number): number {
-  return bytes + Math.ceil(bytes / MAX_STORED) * STORED_HEAD
+function storedHead(length: number): Buffer {
+  const head = Buffer.allocUnsafe(STORED_HEAD_BYTES)
+  head[0] = 0
+  head.writeUInt16LE(length, 1)
+  head.writeUInt16LE(MAX_STORED - length, 3)
+  return head
 }
 
 /** An empty block that brings nothing. */
-export const EMPTY_BLOCK = Buffer.from([0, 0, 0, 0xff, 0xff])
+export const EMPTY_BLOCK: Pieces = [Buffer.from([0, 0, 0, 0xff, 0xff])]
 
 /** The last block, empty, and what the member was: its CRC-32 and its length. */
-export function gzipEnd(crc: number, length: number): Buffer {
+export function gzipEnd(crc: number, length: number): Pieces {
   const end = Buffer.allocUnsafe(10)
   end[0] = 3
   end[1] = 0
   end.writeInt32LE(crc | 0, 2)
   end.writeUInt32LE(length % 2 ** 32, 6)
-  return end
+  return [end]
 }

@@ -2,11 +2,18 @@
 // compressor: the state is a few numbers, whatever goes by.
 
 import { crc32 } from 'node:zlib'
-import { EMPTY_BLOCK, GZIP_HEAD, gzipEnd, stored } from './deflate.ts'
+import { EMPTY_BLOCK, GZIP_HEAD, gzipEnd, stored, type Pieces } from './deflate.ts'
 import { shiftCrc } from './crc32.ts'
 import type { SharedChunk } from './shared-text.ts'
 
+/** What all streams together were to carry, and what was sent for it, in bytes. */
+export interface GzipTotals {
+  plainBytes: number
+  sentBytes: number
+}
+
 export class GzipStream {
+  readonly #totals: GzipTotals
   /** The text that it has had everything of in `[#since, #end)`, and nothing else since; 0: none. */
   #text = 0
   #since = 0
@@ -19,37 +26,48 @@ export class GzipStream {
   #length = 0
   #hasBegun = false
 
+  constructor(totals: GzipTotals) {
+    this.#totals = totals
+  }
+
   /** Bytes for this client alone. */
-  personal(bytes: Buffer): Buffer {
+  personal(bytes: Buffer): Pieces {
     this.#leaveText()
     this.#crc = crc32(bytes, this.#crc >>> 0) | 0
     this.#length += bytes.length
-    return this.#begun(stored(bytes))
+    return this.#count(bytes.length, this.#begun(stored(bytes)))
   }
 
   /** Bytes that others get too. */
-  shared(chunk: SharedChunk): Buffer {
+  shared(chunk: SharedChunk): Pieces {
     if (chunk.text !== this.#text || chunk.from !== this.#end) this.#enterText(chunk)
     this.#end = chunk.to
     this.#endCrc = chunk.toCrc
-    return this.#begun(chunk.encoded(this.#since))
+    return this.#count(chunk.bytes.length, this.#begun(chunk.encoded(this.#since)))
   }
 
   /** Something to send that brings nothing, and does not interrupt the shared text. */
-  nothing(): Buffer {
-    return this.#begun(EMPTY_BLOCK)
+  nothing(): Pieces {
+    return this.#count(0, this.#begun(EMPTY_BLOCK))
   }
 
   /** Nothing may follow it. */
-  end(): Buffer {
+  end(): Pieces {
     this.#leaveText()
-    return this.#begun(gzipEnd(this.#crc, this.#length))
+    return this.#count(0, this.#begun(gzipEnd(this.#crc, this.#length)))
   }
 
-  #begun(bytes: Buffer): Buffer {
-    if (this.#hasBegun) return bytes
+  #begun(pieces: Pieces): Pieces {
+    if (this.#hasBegun) return pieces
     this.#hasBegun = true
-    return Buffer.concat([GZIP_HEAD, bytes])
+    const [first, ...others] = pieces
+    return first === undefined ? [GZIP_HEAD] : [Buffer.concat([GZIP_HEAD, first]), ...others]
+  }
+
+  #count(plainBytes: number, pieces: Pieces): Pieces {
+    this.#totals.plainBytes += plainBytes
+    for (const piece of pieces) this.#totals.sentBytes += piece.length
+    return pieces
   }
 
   #enterText({ text, from, fromCrc }: SharedChunk): void {

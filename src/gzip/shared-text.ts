@@ -2,7 +2,7 @@
 // itself or with the text before it as its dictionary, for those who have had that without interruption.
 
 import { crc32 } from 'node:zlib'
-import { deflated, DICTIONARY_BYTES, stored } from './deflate.ts'
+import { deflated, DICTIONARY_BYTES, stored, type Pieces } from './deflate.ts'
 
 // By itself, less than this does not get much smaller.
 const MIN_ALONE_BYTES = 512
@@ -27,9 +27,9 @@ export class SharedChunk {
   readonly #pays: () => boolean
   readonly #dictionary: Buffer
   #toCrc: number | undefined
-  #stored: Buffer | undefined
-  #alone: Buffer | undefined
-  #inContext: Buffer | undefined
+  #stored: Pieces | undefined
+  #alone: Pieces | undefined
+  #inContext: Pieces | undefined
 
   /** `pays`: whether to compress it, asked each time that somebody takes it; otherwise it is sent as it is. */
   constructor(
@@ -54,7 +54,7 @@ export class SharedChunk {
   }
 
   /** For somebody who has had all of the text from this offset on, and nothing else since. */
-  encoded(since: number): Buffer {
+  encoded(since: number): Pieces {
     const isTooLarge = this.bytes.length > MAX_DEFLATED_BYTES
     if (isTooLarge || !this.#pays()) return (this.#stored ??= stored(this.bytes))
     if (this.#dictionary.length > 0 && since <= this.from - this.#dictionary.length) {

@@ -1,6 +1,7 @@
 // What turns events into the bytes of one wire format, and the sink that takes the bytes.
 
 import type { Position, StoredEvent } from '../event.ts'
+import type { SharedChunk } from '../gzip/shared-text.ts'
 import type { CloseReason } from './close-reason.ts'
 
 /** A wire format. The hub calls `event` once for an event and flush, whatever the number of readers. */
@@ -70,7 +71,10 @@ export interface Sink {
    * is room again, or closes.
    */
   readonly hasRoom: boolean
-  write(chunk: Buffer): void
+  /** Sends less than it is given, where `shared` allows it. Does not change. */
+  readonly isCompressing?: boolean
+  /** `shared`: the same bytes, in forms that sinks which compress have in common. */
+  write(chunk: Buffer, shared?: SharedChunk): void
   /** Ends the stream from the hub's side; with the reason `error`, `error` is what went wrong. */
   end(reason: CloseReason, error?: unknown): void
 }
