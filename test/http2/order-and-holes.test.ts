@@ -1,8 +1,9 @@
 // Promises 2 and 3 over real sockets: a hub with a tiny log, publishers that overlap, and clients that come, stop
-// reading, read on, are cut off and resume from their last id.
+// reading, read on, are cut off and resume from their last id. Half of them take gzip.
 
 import assert from 'node:assert/strict'
 import { constants } from 'node:http2'
+import { createGunzip } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
@@ -22,7 +23,13 @@ const TOPICS = ['a', 'b', 'x/a', 'x/b', 'x/y/z']
 const CLIENTS = ['a', 'a', 'x/b', ['b'], ['a', 'x/b'], ['x/*'], ['x/**', 'a'], ['**'], ['**'], ['*', 'x/y/*']]
 
 // A stream takes 64 KiB before its reader counts as slow: a few large events, and topics go from the log meanwhile.
-const LIMITS = { logMaxTopicEvents: 12, logMaxTopicBytes: 60_000, logMaxBytes: 100_000 }
+const LIMITS = {
+  logMaxTopicEvents: 12,
+  logMaxTopicBytes: 60_000,
+  logMaxBytes: 100_000,
+  compressionMinReaders: 1,
+  compressionMinBytes: 2000,
+}
 
 // A client that does not read stops the hub soon, so that it is the hub that has to keep what waits.
 const SLOW = { settings: { initialWindowSize: 8192 } }
@@ -104,7 +111,7 @@ async function live(t: Test, rounds: readonly Round[]): Promise<{ fellBehind: nu
   const hub = await startHub(t, LIMITS)
   const history = new PublishedHistory(hub)
   const connections = [new Http2Client(t, hub), new Http2Client(t, hub, SLOW), new Http2Client(t, hub, SLOW)]
-  const clients = CLIENTS.map((wanted, at) => new Client(connections[at % 3]!, wanted))
+  const clients = CLIENTS.map((wanted, at) => new Client(connections[at % 3]!, wanted, at % 2 === 1))
   for (const { publications, actions } of rounds) {
     const published = publications.map(each => history.publish(each))
     for (const { does, client: at } of actions) await clients[at]!.do(does)
@@ -224,12 +231,14 @@ class Client {
   readonly #connection: Http2Client
   readonly #path: string
   readonly #isFeed: boolean
+  readonly #isCompressed: boolean
   readonly #messages: Message[] = []
   #stream: ClientHttp2Stream | undefined
   #lastId: string | undefined
   #arrived = Promise.withResolvers<void>()
 
-  constructor(connection: Http2Client, wanted: string | string[]) {
+  constructor(connection: Http2Client, wanted: string | string[], isCompressed: boolean) {
+    this.#isCompressed = isCompressed
     const names = [wanted].flat()
     this.selector = selectorOf(names)
     this.#connection = connection
@@ -256,13 +265,14 @@ class Client {
     }
     const cursor = cursors[start]
     if (start === 'now' || start === 'earliest') this.#lastId = undefined
-    const stream = await this.#connection.listen(
-      this.#path,
-      cursor === undefined ? {} : { 'last-event-id': cursor },
-    )
+    const stream = await this.#connection.listen(this.#path, {
+      ...(cursor !== undefined && { 'last-event-id': cursor }),
+      ...(this.#isCompressed && { 'accept-encoding': 'gzip' }),
+    })
     this.#stream = stream
     const parser = createParser({ onEvent: message => this.#take(stream, { ...message, start }) })
-    stream.setEncoding('utf8').on('data', (text: string) => parser.feed(text))
+    const plain = this.#isCompressed ? stream.pipe(createGunzip()) : stream
+    plain.setEncoding('utf8').on('data', (text: string) => parser.feed(text))
   }
 
   #cut(): void {
