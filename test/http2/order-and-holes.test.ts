@@ -1,5 +1,5 @@
 // Promises 2 and 3 over real sockets: a hub with a tiny log, publishers that overlap, and clients that come, stop
-// reading, read on, are cut off and resume from their last id. Half of them take gzip.
+// reading, read on, are cut off and resume from their last id. With and without gzip.
 
 import assert from 'node:assert/strict'
 import { constants } from 'node:http2'
@@ -90,7 +90,7 @@ t.test(
   'over any connection, at any speed, each client gets the order of the log without a silent hole',
   async t => {
     const property = fc.asyncProperty(fc.array(round, { minLength: 10, maxLength: 30 }), async rounds => {
-      await live(t, rounds)
+      await live(t, rounds, { isCompressed: true })
     })
     await holds(t, property, { numRuns: 4, endOnFailure: true })
   },
@@ -102,16 +102,23 @@ t.test('a client that stops reading while topics leave the log is told when it r
   const publications = TOPICS.map(each => ({ kind: 'post' as const, topic: each, size: 8000 as const }))
   const rounds = Array.from({ length: 25 }, (): Round => ({ publications, actions: [] }))
   rounds[0] = { publications, actions: [...everyone('earliest'), ...everyone('pause')] }
-  const { fellBehind, gaps } = await live(t, rounds)
+  // What is compressed does not fill a backlog so soon.
+  const { fellBehind, gaps } = await live(t, rounds, { isCompressed: false })
   t.ok(fellBehind >= CLIENTS.length / 2 && gaps >= fellBehind, `${fellBehind} fell behind, ${gaps} gaps`)
 })
 
 /** One life of a hub; throws when a client did not get what it was promised. */
-async function live(t: Test, rounds: readonly Round[]): Promise<{ fellBehind: number; gaps: number }> {
+async function live(
+  t: Test,
+  rounds: readonly Round[],
+  { isCompressed }: { isCompressed: boolean },
+): Promise<{ fellBehind: number; gaps: number }> {
   const hub = await startHub(t, LIMITS)
   const history = new PublishedHistory(hub)
   const connections = [new Http2Client(t, hub), new Http2Client(t, hub, SLOW), new Http2Client(t, hub, SLOW)]
-  const clients = CLIENTS.map((wanted, at) => new Client(connections[at % 3]!, wanted, at % 2 === 1))
+  const clients = CLIENTS.map(
+    (wanted, at) => new Client(connections[at % 3]!, wanted, isCompressed && at % 2 === 1),
+  )
   for (const { publications, actions } of rounds) {
     const published = publications.map(each => history.publish(each))
     for (const { does, client: at } of actions) await clients[at]!.do(does)
@@ -154,7 +161,8 @@ class PublishedHistory {
       if (id !== undefined) this.#add(id, { topic: name, data: '', type: RESET })
       return
     }
-    const data = `${this.#published++}${' '.repeat(kind === 'post' ? publication.size : 0)}`
+    const number = this.#published++
+    const data = `${number}${filler(number, kind === 'post' ? publication.size : 0)}`
     const id = await this.#send(kind === 'post' ? 'POST' : 'PUT', `/topics/${name}`, data)
     assert(id !== undefined)
     this.#add(id, { topic: name, data, isState: kind === 'put' })
@@ -188,7 +196,7 @@ class PublishedHistory {
   #add(position: Position, event: NewEvent): void {
     assert(!this.#events.has(position), `${position} was given twice`)
     this.#events.set(position, event)
-    if (event.type !== RESET) this.#numbers.set(event.data.trimEnd(), position)
+    if (event.type !== RESET) this.#numbers.set(numberOf(event.data), position)
   }
 
   events(): NewEvent[] {
@@ -201,8 +209,8 @@ class PublishedHistory {
 
   /** Where the event with this data stands. */
   positionOf(data: string): Position {
-    const position = this.#numbers.get(data.trimEnd())
-    assert(position !== undefined, `nobody published '${data.trimEnd()}'`)
+    const position = this.#numbers.get(numberOf(data))
+    assert(position !== undefined, `nobody published '${numberOf(data)}'`)
     return position
   }
 
@@ -219,6 +227,18 @@ class PublishedHistory {
     }
     return lost
   }
+}
+
+function numberOf(data: string): string {
+  return data.split(' ', 1)[0]!
+}
+
+/** Words that differ from event to event, as far as compression is concerned. */
+function filler(number: number, bytes: number): string {
+  let text = ''
+  for (let at = 0; text.length < bytes; at++)
+    text += ` ${((number * 7919 + at * 104_729) % 999_983).toString(36)}`
+  return text.slice(0, bytes)
 }
 
 interface Message extends EventSourceMessage {
@@ -272,12 +292,18 @@ class Client {
     this.#stream = stream
     const parser = createParser({ onEvent: message => this.#take(stream, { ...message, start }) })
     const plain = this.#isCompressed ? stream.pipe(createGunzip()) : stream
+    plain.on('error', error => this.#fail(error as NodeJS.ErrnoException))
     plain.setEncoding('utf8').on('data', (text: string) => parser.feed(text))
   }
 
   #cut(): void {
     this.#stream?.close(constants.NGHTTP2_CANCEL)
     this.#stream = undefined
+  }
+
+  // A stream that is cut ends in the middle of its gzip.
+  #fail(error: NodeJS.ErrnoException): void {
+    if (error.code === 'Z_DATA_ERROR') this.#arrived.reject(error)
   }
 
   #take(stream: ClientHttp2Stream, message: Message): void {
