@@ -3,11 +3,16 @@
 import type { ClientHttp2Session } from 'node:http2'
 
 /** Whether it was answered with 201. */
-export function post(session: ClientHttp2Session, path: string, body: string): Promise<boolean> {
+export function post(
+  session: ClientHttp2Session,
+  path: string,
+  body: string,
+  type = 'text/plain',
+): Promise<boolean> {
   const stream = session.request({
     ':method': 'POST',
     ':path': path,
-    'content-type': 'text/plain',
+    'content-type': type,
     // As curl and fetch send it with a body that they have as a whole.
     'content-length': Buffer.byteLength(body),
   })

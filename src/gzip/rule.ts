@@ -8,7 +8,7 @@ export interface CompressionRule {
 }
 
 /** bench/compression.ts has the measurement. */
-export const COMPRESSION_RULE: CompressionRule = { minReaders: 16, minBytes: 16_384 }
+export const COMPRESSION_RULE: CompressionRule = { minReaders: 16, minBytes: 32_768 }
 
 export function pays({ minReaders, minBytes }: CompressionRule, bytes: number, readers: number): boolean {
   return readers >= minReaders && readers * bytes >= minBytes
