@@ -17,7 +17,9 @@ import { Connections } from './http/connections.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import { EventStreams } from './http/event-streams.ts'
 import { PublishRate } from './http/publish-rate.ts'
+import type { CompressionRule } from './gzip/rule.ts'
 import { Hub } from './hub/hub.ts'
+import { PAGE_LIMITS } from './hub/page-cache.ts'
 import { createLogger } from './logger.ts'
 import { openLog } from './log/open-log.ts'
 import type { RetentionRule } from './log/retention.ts'
@@ -55,10 +57,11 @@ export async function startServer(
     usage: () => log.usage(),
     connections: () => connections.count,
     streams: () => streams.count,
+    gzipTotals: () => streams.gzipTotals,
   })
   const abuse = new AbuseReports(reason => metrics.abused(reason), logger)
   const connections = new Connections(config, abuse)
-  const hub = new Hub(log, metrics)
+  const hub = new Hub(log, metrics, PAGE_LIMITS, compressionRule(config))
   const streams = new EventStreams(hub, connections, config)
   const closing = new AbortController()
   const app = createApp({ ...config, logger, tls: certificates?.secureContext() }, connections, abuse)
@@ -121,6 +124,10 @@ async function registerRoutes(
   await metricsRoute(app, metrics.registry)
   await errorRoutes(app)
   await welcomeRoute(app)
+}
+
+function compressionRule({ compressionMinReaders, compressionMinBytes }: Config): CompressionRule {
+  return { minReaders: compressionMinReaders, minBytes: compressionMinBytes }
 }
 
 /** The configuration was checked: each rule can be read. */

@@ -51,6 +51,19 @@ export function patternCovers(outer: TopicPattern, inner: TopicPattern): boolean
   return innerSegments.length === outerSegments.length
 }
 
+/** Whether some topic is matched by both. Either may be a plain topic. */
+export function patternsOverlap(one: TopicPattern, other: TopicPattern): boolean {
+  const oneSegments = one.split('/')
+  const otherSegments = other.split('/')
+  for (let at = 0; at < Math.max(oneSegments.length, otherSegments.length); at++) {
+    const [segment, beside] = [oneSegments[at], otherSegments[at]]
+    if (segment === '**' || beside === '**') return true
+    if (segment === undefined || beside === undefined) return false
+    if (segment !== beside && segment !== '*' && beside !== '*') return false
+  }
+  return true
+}
+
 /** A set of topics and patterns: what one subscriber wants, in one fixed spelling. */
 export interface Selector {
   /** Equal for equal sets, in whatever order they were named; `selectorOfKey` makes the same of it again. */

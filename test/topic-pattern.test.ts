@@ -5,7 +5,13 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { patternFault, topicFault } from '../src/event.ts'
-import { isPattern, patternCovers, patternMatcher, selectorOf } from '../src/topic-pattern.ts'
+import {
+  isPattern,
+  patternCovers,
+  patternMatcher,
+  patternsOverlap,
+  selectorOf,
+} from '../src/topic-pattern.ts'
 import { holds } from './support/properties.ts'
 
 // `x` is a segment that no pattern names; the empty segment is one too (`a//b`).
@@ -78,6 +84,14 @@ t.test('a pattern covers another when every topic of the other is one of its own
     const [isInOuter, isInInner] = [patternMatcher(outer), patternMatcher(inner)]
     const isCovered = world.every(each => !isInInner(each) || isInOuter(each))
     return patternCovers(outer, inner) === isCovered
+  })
+  await holds(t, property, { numRuns: 5000 })
+})
+
+t.test('two patterns overlap when some topic is matched by both', async t => {
+  const property = fc.property(smallPattern, smallPattern, (one, other) => {
+    const [isInOne, isInOther] = [patternMatcher(one), patternMatcher(other)]
+    return patternsOverlap(one, other) === world.some(each => isInOne(each) && isInOther(each))
   })
   await holds(t, property, { numRuns: 5000 })
 })

@@ -5,11 +5,16 @@ import type { ClientHttp2Session } from 'node:http2'
 const TAKEN = new Set([201, 202])
 
 /** Whether it was answered as taken: 201, or 202 as nchan has it. */
-export function post(session: ClientHttp2Session, path: string, body: string): Promise<boolean> {
+export function post(
+  session: ClientHttp2Session,
+  path: string,
+  body: string,
+  type = 'text/plain',
+): Promise<boolean> {
   const stream = session.request({
     ':method': 'POST',
     ':path': path,
-    'content-type': 'text/plain',
+    'content-type': type,
     // As curl and fetch send it with a body that they have as a whole.
     'content-length': Buffer.byteLength(body),
   })

@@ -56,7 +56,7 @@ function openHostFault({ host }: Config, given: GivenOptions): string | undefine
 }
 
 function listFault(config: Config): string | undefined {
-  for (const name of ['anonymousPublish', 'anonymousReceive'] as const) {
+  for (const name of ['anonymousPublish', 'anonymousReceive', 'compressionExclude'] as const) {
     for (const pattern of config[name]) {
       const fault = patternFault(pattern, config.maxTopicNameBytes)
       if (fault !== undefined)

@@ -2,6 +2,7 @@
 // docs/reference/configuration.md.
 
 import { Type, type Static } from 'typebox'
+import { COMPRESSION_RULE } from '../gzip/rule.ts'
 
 // The largest delay that a Node timer takes; a longer one would fire at once.
 const MAX_TIMER_MS = 2_147_483_647
@@ -236,6 +237,36 @@ export const configSchema = Type.Object(
         'A stream whose client reads nothing for this long, or less than 16 KiB of what waits, is closed; the client can resume.',
     }),
 
+    compression: Type.Boolean({
+      group: 'Compression',
+      default: true,
+      description: 'Send event streams with gzip to clients that accept it, compressed once for all of them.',
+      offDescription: 'Compress no event stream.',
+    }),
+    compressionExclude: Type.Array(Type.String(), {
+      group: 'Compression',
+      placeholder: 'pattern',
+      defaultNote: 'none',
+      description:
+        'Topic patterns whose events are never compressed, such as `accounts/**`: where secrets stand beside text that others can choose, the size tells of them (BREACH).',
+    }),
+    compressionMinReaders: Type.Integer({
+      group: 'Compression',
+      default: COMPRESSION_RULE.minReaders,
+      minimum: 1,
+      maximum: 1_000_000,
+      description:
+        'How many clients that accept gzip must follow the same topics before what they get is compressed. For fewer, it costs more CPU than it saves; 1 saves bytes at any cost.',
+    }),
+    compressionMinBytes: Type.Integer({
+      group: 'Compression',
+      default: COMPRESSION_RULE.minBytes,
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'What one write must come to for all of these clients together, before compression, to be compressed.',
+    }),
+
     maxConnections: Type.Integer({
       group: 'Connections',
       default: 50_000,
@@ -366,6 +397,7 @@ export const DEFAULTS: Config = Object.freeze({
   ...(Object.fromEntries(OPTION_NAMES.map(name => [name, OPTIONS[name].default])) as unknown as Config),
   corsOrigin: Object.freeze([]),
   retention: Object.freeze([]),
+  compressionExclude: Object.freeze([]),
   anonymousPublish: Object.freeze(['**']),
   anonymousReceive: Object.freeze(['**']),
 })

@@ -1,6 +1,9 @@
 // One open event stream: a subscriber's sink over an HTTP/2 stream or an HTTP/1.1 response.
 
 import type { Writable } from 'node:stream'
+import type { Pieces } from '../gzip/deflate.ts'
+import type { GzipStream } from '../gzip/gzip-stream.ts'
+import type { SharedChunk } from '../gzip/shared-text.ts'
 import type { CloseReason } from '../hub/close-reason.ts'
 import type { Sink } from '../hub/frames.ts'
 import type { Subscriber } from '../hub/subscriber.ts'
@@ -22,8 +25,6 @@ const PIECE_BYTES = 16 * 1024
 
 const WRITE_ALL = '_writev'
 
-const NOTHING = Buffer.alloc(0)
-
 // A client that does not read its `millrace:bye` is cut off after this time.
 const END_GRACE_MS = 1000
 
@@ -35,15 +36,25 @@ export class EventStream implements Sink {
   #endReason: CloseReason | undefined
   /** Why the log could not be read. */
   error: unknown
-  /** What is left of a chunk that is larger than a piece, with whatever came after it. */
-  #rest: Buffer = NOTHING
+  /** Undefined: nothing is compressed. */
+  readonly #gzip: GzipStream | undefined
+  /** What is left of a chunk that is larger than a piece, with whatever came after it; if anything, not empty. */
+  #rest: Buffer[] | undefined
   #written = 0
+  /** How much was written at the last beat. */
+  #beaten = 0
   /** How much the client had taken at the last beat. */
   #taken = 0
   #stalledMs = 0
   #writeAll: unknown
 
-  constructor(outgoing: Writable, connection: HttpConnection, options: EventStreamOptions) {
+  constructor(
+    outgoing: Writable,
+    connection: HttpConnection,
+    options: EventStreamOptions,
+    gzip?: GzipStream,
+  ) {
+    this.#gzip = gzip
     this.#outgoing = outgoing
     this.connection = connection
     this.#options = options
@@ -73,27 +84,27 @@ export class EventStream implements Sink {
     return this.#written - this.#outgoing.writableLength
   }
 
+  get isCompressing(): boolean {
+    return this.#gzip !== undefined
+  }
+
   get hasRoom(): boolean {
-    if (this.#rest.length > 0) return false
+    if (this.#rest !== undefined) return false
     const { writableLength, writableNeedDrain } = this.#outgoing
     return writableLength < this.#options.maxBufferedBytes || !writableNeedDrain
   }
 
-  write(chunk: Buffer): void {
-    if (this.#rest.length > 0) {
-      this.#rest = Buffer.concat([this.#rest, chunk])
-    } else if (chunk.length <= PIECE_BYTES) {
-      this.#pass(chunk)
-    } else {
-      this.#rest = chunk
-      this.#writeRest()
-    }
+  write(chunk: Buffer, shared?: SharedChunk): void {
+    // Nothing may stand behind the end of a gzip stream.
+    if (this.#endReason !== undefined) return
+    if (this.#gzip === undefined) this.#send(chunk)
+    else this.#sendAll(shared === undefined ? this.#gzip.personal(chunk) : this.#gzip.shared(shared))
   }
 
   /** Called every `heartbeatMs`: keeps an idle connection busy, and ends one that does not move. */
   beat(): void {
     const waiting = this.#outgoing.writableLength
-    if (waiting === 0) this.write(HEARTBEAT)
+    if (waiting === 0) this.#keepBusy()
     // Not by what waits: of a slow client that could always be one chunk of the same size.
     const taken = this.bytesSent
     this.#stalledMs = waiting > 0 && taken === this.#taken ? this.#stalledMs + this.#options.heartbeatMs : 0
@@ -103,13 +114,40 @@ export class EventStream implements Sink {
 
   end(reason: CloseReason, error?: unknown, retryMs?: number): void {
     if (this.#endReason !== undefined) return
+    if (reason !== 'stalled') this.#sayGoodbye(reason, retryMs)
     this.#endReason = reason
     this.error = error
     if (reason === 'stalled') return void this.#outgoing.destroy()
+    if (this.#rest === undefined) this.#outgoing.end()
+    setTimeout(() => this.#outgoing.destroy(), END_GRACE_MS).unref()
+  }
+
+  // A comment would take the stream out of step with those that it shares compressed chunks with, and is not needed while
+  // there are events.
+  #keepBusy(): void {
+    const isSilent = this.#written === this.#beaten
+    if (this.#gzip === undefined || isSilent) this.write(HEARTBEAT)
+    else if (this.#endReason === undefined) this.#sendAll(this.#gzip.nothing())
+    this.#beaten = this.#written
+  }
+
+  #sayGoodbye(reason: CloseReason, retryMs: number | undefined): void {
     const data: ByeData = { reason }
     this.write(Buffer.from(encodeSse({ type: BYE, data: JSON.stringify(data), retryMs })))
-    if (this.#rest.length === 0) this.#outgoing.end()
-    setTimeout(() => this.#outgoing.destroy(), END_GRACE_MS).unref()
+    if (this.#gzip !== undefined) this.#sendAll(this.#gzip.end())
+  }
+
+  #sendAll(pieces: Pieces): void {
+    for (const piece of pieces) this.#send(piece)
+  }
+
+  #send(chunk: Buffer): void {
+    if (this.#rest !== undefined) this.#rest.push(chunk)
+    else if (chunk.length <= PIECE_BYTES) this.#pass(chunk)
+    else {
+      this.#rest = [chunk]
+      this.#writeRest()
+    }
   }
 
   #pass(chunk: Buffer): boolean {
@@ -130,9 +168,12 @@ export class EventStream implements Sink {
 
   #writeRest(): void {
     let isTaken = true
-    while (isTaken && this.#rest.length > 0) {
-      const piece = this.#rest.subarray(0, PIECE_BYTES)
-      this.#rest = this.#rest.subarray(piece.length)
+    while (isTaken && this.#rest !== undefined) {
+      const [first] = this.#rest as [Buffer]
+      const piece = first.subarray(0, PIECE_BYTES)
+      if (piece.length < first.length) this.#rest[0] = first.subarray(PIECE_BYTES)
+      else if (this.#rest.length > 1) this.#rest.shift()
+      else this.#rest = undefined
       isTaken = this.#pass(piece)
     }
   }
@@ -140,7 +181,7 @@ export class EventStream implements Sink {
   #drained(): void {
     if (this.#writeAll !== undefined) this.#writeSingly(false)
     this.#writeRest()
-    if (this.#rest.length > 0) return
+    if (this.#rest !== undefined) return
     if (this.#endReason === undefined) this.#subscriber?.drained()
     else this.#outgoing.end()
   }

@@ -6,7 +6,8 @@ import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
-import type { Position, StoredEvent } from '../event.ts'
+import type { Position } from '../event.ts'
+import type { GzipTotals } from '../gzip/gzip-stream.ts'
 import { framesOf, type FrameEncoder, type Gap } from '../hub/frames.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Start, Subscriber } from '../hub/subscriber.ts'
@@ -14,12 +15,13 @@ import { GAP, OPEN, READY, type GapData, type OpenData } from '../protocol/contr
 import { formatId } from '../protocol/ids.ts'
 import { encodeSse, feedFrame, SSE_MEDIA_TYPE, stateFrame, topicFrame } from '../protocol/sse.ts'
 import type { Selector } from '../topic-pattern.ts'
+import { Compression, type CompressionOptions } from './compression.ts'
 import { http2StreamOf, type Connections } from './connections.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
 import { Rounds } from './rounds.ts'
 import { ownerOf, reportEnd } from './stream-report.ts'
 
-export interface EventStreamsOptions extends EventStreamOptions {
+export interface EventStreamsOptions extends EventStreamOptions, CompressionOptions {
   readonly maxStreamsPerConnection: number
   /** The `retry:` that clients are given, in milliseconds. */
   readonly retryMs: number
@@ -32,6 +34,7 @@ export class EventStreams {
   readonly #connections: Connections
   readonly #options: EventStreamsOptions
   readonly #encoders: Readonly<Record<StreamFormat, FrameEncoder>>
+  readonly #compression: Compression
   readonly #open = new Set<EventStream>()
   readonly #beats: Rounds<EventStream>
   #isDraining = false
@@ -40,12 +43,18 @@ export class EventStreams {
     this.#hub = hub
     this.#connections = connections
     this.#options = options
+    this.#compression = new Compression(options)
     this.#encoders = { topic: sseEncoder(hub.log.epoch, 'topic'), feed: sseEncoder(hub.log.epoch, 'feed') }
     this.#beats = new Rounds(options.heartbeatMs, stream => stream.beat())
   }
 
   get count(): number {
     return this.#open.size
+  }
+
+  /** What compressed streams were to carry so far, and what was sent for it. */
+  get gzipTotals(): Readonly<GzipTotals> {
+    return this.#compression.totals
   }
 
   /**
@@ -63,7 +72,8 @@ export class EventStreams {
     this.#requireRoom(connection.streams)
     const owner = ownerOf(request, randomBytes(12).toString('base64url'))
     const logger = request.server.log
-    const outgoing = respond(request, reply)
+    const gzip = this.#compression.streamFor(request.headers['accept-encoding'], selector)
+    const outgoing = respond(request, reply, gzip === undefined ? {} : { 'content-encoding': 'gzip' })
     // Before the stream's own listener, which takes the subscriber away.
     outgoing.once('close', () => {
       stopBeats()
@@ -72,7 +82,7 @@ export class EventStreams {
       const positionsBehind = this.#positionsBehind(subscriber)
       reportEnd(logger, owner, { reason, error, selector, positionsBehind, bytesSent })
     })
-    const stream = new EventStream(outgoing, connection, this.#options)
+    const stream = new EventStream(outgoing, connection, this.#options, gzip)
     const stopBeats = this.#beats.add(stream)
     this.#open.add(stream)
     stream.write(this.#openFrame(owner.feed, selector, start))
@@ -127,7 +137,6 @@ function sseEncoder(epoch: string, format: StreamFormat): FrameEncoder {
   const frame = format === 'topic' ? topicFrame : feedFrame
   return {
     name: format,
-    event: (event: StoredEvent) => Buffer.from(frame(event, epoch)),
     events: events => framesOf(events, event => frame(event, epoch)),
     states: events => framesOf(events, event => stateFrame(event, format)),
     gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
@@ -153,9 +162,10 @@ const STREAM_HEADERS = {
 } as const
 
 /** Sends the response's head past Fastify, with the headers that hooks have set. */
-function respond(request: FastifyRequest, reply: FastifyReply): Writable {
+function respond(request: FastifyRequest, reply: FastifyReply, coding: object): Writable {
   reply.hijack()
-  const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as Record<string, string>
+  const vary = [reply.getHeader('vary'), 'accept-encoding'].filter(name => name !== undefined).join(', ')
+  const headers = { ...reply.getHeaders(), ...STREAM_HEADERS, ...coding, vary } as Record<string, string>
   const stream = http2StreamOf(request)
   if (stream === undefined) {
     // A browser that would reconnect on the same connection while the hub drains gets a 503, and gives up for good.

@@ -11,7 +11,6 @@ const NOTHING = Buffer.alloc(0)
 // What came is read from the log afterwards; here it is enough that something came.
 const wakeEncoder: FrameEncoder = {
   name: 'wake',
-  event: () => NOTHING,
   events: events => framesOf(events, () => ''),
   states: events => framesOf(events, () => ''),
   gap: () => NOTHING,

@@ -1,6 +1,8 @@
 // The live subscribers that want the same events in the same format. An audience turns what a flush brings it into
 // one chunk of bytes, whatever the number of its subscribers.
 
+import { pays, type CompressionRule } from '../gzip/rule.ts'
+import { SharedChunk, SharedText } from '../gzip/shared-text.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { FrameEncoder } from './frames.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -13,11 +15,25 @@ export class Audience {
   /** How many events the chunk holds so far. */
   events = 0
   #frames: Buffer[] = []
+  readonly #rule: CompressionRule
+  #compressing = 0
+  /** What those who compress have in common; kept only where it pays, for it takes 4 KiB. */
+  #text: SharedText | undefined
 
-  constructor(selector: Selector, encoder: FrameEncoder) {
+  constructor(selector: Selector, encoder: FrameEncoder, rule: CompressionRule) {
     this.key = audienceKey(selector, encoder)
     this.selector = selector
     this.encoder = encoder
+    this.#rule = rule
+  }
+
+  join(subscriber: Subscriber): void {
+    this.subscribers.add(subscriber)
+    if (subscriber.sink.isCompressing) this.#compressing++
+  }
+
+  leave(subscriber: Subscriber): void {
+    if (this.subscribers.delete(subscriber) && subscriber.sink.isCompressing) this.#compressing--
   }
 
   add(events: number, frames: Buffer): void {
@@ -31,6 +47,17 @@ export class Audience {
     this.#frames = []
     this.events = 0
     return chunk
+  }
+
+  /** The chunk for those who compress, if there are any. */
+  share(chunk: Buffer): SharedChunk | undefined {
+    const readers = this.#compressing
+    if (readers < this.#rule.minReaders) this.#text = undefined
+    if (readers === 0) return undefined
+    const isWorthIt = (): boolean => pays(this.#rule, chunk.length, readers)
+    if (readers < this.#rule.minReaders) return new SharedChunk(chunk, isWorthIt)
+    this.#text ??= new SharedText()
+    return this.#text.next(chunk, isWorthIt)
   }
 }
 

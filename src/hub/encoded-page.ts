@@ -2,12 +2,16 @@
 // position, as a part of the same bytes.
 
 import type { Position, StoredEvent } from '../event.ts'
+import { pays, type CompressionRule } from '../gzip/rule.ts'
+import { SharedChunk } from '../gzip/shared-text.ts'
 import type { ReadPage } from '../log/event-log.ts'
 import { frameSize, type Frames } from './frames.ts'
 
 /** What a reader gets of a page. */
 export interface PagePart {
   readonly chunk: Buffer
+  /** The chunk for those who compress, if it is the whole page. */
+  readonly shared?: SharedChunk
   readonly events: number
 }
 
@@ -24,8 +28,16 @@ export class EncodedPage {
   /** Only when the first reader has its turn: pages can arrive faster than they should be worked on. */
   #encode: (() => Frames) | undefined
   #frames: Frames | undefined
+  readonly #rule: CompressionRule
+  #shared: SharedChunk | undefined
 
-  constructor(from: Position, page: ReadPage, encode: (events: readonly StoredEvent[]) => Frames) {
+  constructor(
+    from: Position,
+    page: ReadPage,
+    encode: (events: readonly StoredEvent[]) => Frames,
+    rule: CompressionRule,
+  ) {
+    this.#rule = rule
     this.from = from
     this.to = page.position
     this.lostThrough = page.lostThrough
@@ -48,8 +60,16 @@ export class EncodedPage {
     const { chunk, ends } = this.#encoded()
     const first = this.#countThrough(after)
     const end = this.#countThrough(through)
-    if (first === 0 && end === this.#positions.length) return { chunk, events: end }
+    if (first === 0 && end === this.#positions.length) {
+      return { chunk, shared: this.#share(chunk), events: end }
+    }
     return { chunk: chunk.subarray(ends[first - 1] ?? 0, ends[end - 1] ?? 0), events: end - first }
+  }
+
+  #share(chunk: Buffer): SharedChunk {
+    // Nobody knows how many will come: the first ones get it as it is.
+    let readers = 0
+    return (this.#shared ??= new SharedChunk(chunk, () => pays(this.#rule, chunk.length, ++readers)))
   }
 
   #encoded(): Frames {

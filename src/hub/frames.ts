@@ -1,14 +1,14 @@
 // What turns events into the bytes of one wire format, and the sink that takes the bytes.
 
 import type { Position, StoredEvent } from '../event.ts'
+import type { SharedChunk } from '../gzip/shared-text.ts'
 import type { CloseReason } from './close-reason.ts'
 
-/** A wire format. The hub calls `event` once for an event and flush, whatever the number of readers. */
+/** A wire format. */
 export interface FrameEncoder {
   /** Names the format; subscribers share chunks only with others of the same format. */
   readonly name: string
-  event(event: StoredEvent): Buffer
-  /** The same for a page of events: one chunk costs much less than its frames by themselves. */
+  /** Events that follow each other: one chunk costs much less than its frames by themselves. */
   events(events: readonly StoredEvent[]): Frames
   /** Topics' states, for someone who did not see them set: they must not move the reader's last id. */
   states(events: readonly StoredEvent[]): Frames
@@ -32,7 +32,7 @@ export function framesOf<T>(items: readonly T[], textOf: (item: T) => string): F
     ends.push(text.length)
   }
   const bytes = Buffer.byteLength(text)
-  const chunk = Buffer.allocUnsafeSlow(bytes)
+  const chunk = Buffer.allocUnsafe(bytes)
   if (bytes === text.length) {
     // Every character is a byte.
     chunk.write(text, 'latin1')
@@ -70,7 +70,10 @@ export interface Sink {
    * is room again, or closes.
    */
   readonly hasRoom: boolean
-  write(chunk: Buffer): void
+  /** Sends less than it is given, where `shared` allows it. Does not change. */
+  readonly isCompressing?: boolean
+  /** `shared`: the same bytes, in forms that sinks which compress have in common. */
+  write(chunk: Buffer, shared?: SharedChunk): void
   /** Ends the stream from the hub's side; with the reason `error`, `error` is what went wrong. */
   end(reason: CloseReason, error?: unknown): void
 }

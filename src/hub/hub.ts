@@ -2,6 +2,8 @@
 // Delivery happens only from the tail, so everybody sees the log's order and nobody sees what was not kept.
 
 import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } from '../event.ts'
+import { COMPRESSION_RULE, type CompressionRule } from '../gzip/rule.ts'
+import type { SharedChunk } from '../gzip/shared-text.ts'
 import type { AppendKey } from '../log/append-key.ts'
 import type { Appended, EventLog } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
@@ -30,6 +32,7 @@ interface Delivery {
   readonly audience: Audience
   readonly events: number
   readonly chunk: Buffer
+  readonly shared: SharedChunk | undefined
 }
 
 export class Hub implements SubscriberHost {
@@ -37,6 +40,7 @@ export class Hub implements SubscriberHost {
   readonly observer: HubObserver
   readonly pages: PageCache
   position: Position
+  readonly #compression: CompressionRule
   readonly #index = new TopicIndex<Audience>()
   readonly #audiences = new Map<string, Audience>()
   readonly #stopTail: () => void
@@ -49,10 +53,16 @@ export class Hub implements SubscriberHost {
   #turn = 0
   readonly #readTurns: ReadTurns<Subscriber>
 
-  constructor(log: EventLog, observer: HubObserver = SILENT_OBSERVER, pageLimits = PAGE_LIMITS) {
+  constructor(
+    log: EventLog,
+    observer: HubObserver = SILENT_OBSERVER,
+    pageLimits = PAGE_LIMITS,
+    compression = COMPRESSION_RULE,
+  ) {
+    this.#compression = compression
     this.log = log
     this.observer = observer
-    this.pages = new PageCache(log, observer, pageLimits)
+    this.pages = new PageCache(log, observer, pageLimits, compression)
     this.#readTurns = new ReadTurns(
       () => this.pages.hasLane,
       (subscriber, error) => this.#failReader(subscriber, error),
@@ -116,17 +126,17 @@ export class Hub implements SubscriberHost {
   join(subscriber: Subscriber): void {
     let audience = this.#audiences.get(subscriber.audienceKey)
     if (audience === undefined) {
-      audience = new Audience(subscriber.selector, subscriber.encoder)
+      audience = new Audience(subscriber.selector, subscriber.encoder, this.#compression)
       this.#audiences.set(audience.key, audience)
       this.#index.add(audience.selector, audience)
     }
-    audience.subscribers.add(subscriber)
+    audience.join(subscriber)
   }
 
   leave(subscriber: Subscriber): void {
     const audience = this.#audiences.get(subscriber.audienceKey)
     if (audience === undefined) return
-    audience.subscribers.delete(subscriber)
+    audience.leave(subscriber)
     if (audience.subscribers.size > 0) return
     this.#audiences.delete(audience.key)
     this.#index.remove(audience.selector, audience)
@@ -174,7 +184,7 @@ export class Hub implements SubscriberHost {
   /** Writes the chunks of the batch `(after, through]`; yields when the turn has had enough. */
   *#writes(deliveries: readonly Delivery[], after: Position, through: Position): Generator<undefined, void> {
     let connections = 0
-    for (const { audience, events, chunk } of deliveries) {
+    for (const { audience, events, chunk, shared } of deliveries) {
       let written = 0
       for (const subscriber of audience.subscribers) {
         // Whoever joined during this flush has read the batch from the log.
@@ -193,7 +203,7 @@ export class Hub implements SubscriberHost {
           connections++
           sink.connection.turn = this.#turn
         }
-        sink.write(chunk)
+        sink.write(chunk, shared)
         subscriber.position = through
         written++
       }
@@ -226,7 +236,11 @@ export class Hub implements SubscriberHost {
     this.position = this.#pending[batch.count - 1]!.position
     this.#pending.splice(0, batch.count)
     for (const resume of this.#publishersWaiting.splice(0)) resume()
-    return addressed.map(audience => ({ audience, events: audience.events, chunk: audience.takeChunk() }))
+    return addressed.map(audience => {
+      const { events } = audience
+      const chunk = audience.takeChunk()
+      return { audience, events, chunk, shared: audience.share(chunk) }
+    })
   }
 
   /** Each once, even if several of its patterns match. */

@@ -2,6 +2,7 @@
 // back from about the same place cost about as many reads of the log as one.
 
 import type { Position } from '../event.ts'
+import { COMPRESSION_RULE, type CompressionRule } from '../gzip/rule.ts'
 import type { EventLog, ReadLimit } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
 import { EncodedPage } from './encoded-page.ts'
@@ -59,6 +60,7 @@ export class PageCache {
   readonly #log: EventLog
   readonly #observer: HubObserver
   readonly #limits: PageLimits
+  readonly #rule: CompressionRule
   readonly #shelves = new Map<string, PageShelf>()
   /** The states that a page's readers need beside it. */
   readonly #goneShelves = new WeakMap<EncodedPage, PageShelf>()
@@ -69,7 +71,13 @@ export class PageCache {
   #generation = 0
   #sweep: NodeJS.Timeout | undefined
 
-  constructor(log: EventLog, observer: HubObserver, limits: PageLimits = PAGE_LIMITS) {
+  constructor(
+    log: EventLog,
+    observer: HubObserver,
+    limits: PageLimits = PAGE_LIMITS,
+    rule: CompressionRule = COMPRESSION_RULE,
+  ) {
+    this.#rule = rule
     this.#log = log
     this.#observer = observer
     this.#limits = limits
@@ -112,7 +120,7 @@ export class PageCache {
     const limit = { ...this.#limit(through), onlyGone: false }
     return this.#answer(key, this.#shelves.get(key), after, false, async () => {
       const states = await this.#log.readStates(after, selector, limit)
-      return new EncodedPage(after, states, events => encoder.states(events))
+      return new EncodedPage(after, states, events => encoder.states(events), this.#rule)
     })
   }
 
@@ -129,7 +137,7 @@ export class PageCache {
       const states = await this.#log.readStates(after, selector, limit)
       // What went since the page was read is in the page.
       const events = states.events.filter(event => !page.has(event.position))
-      return new EncodedPage(after, { ...states, events }, kept => encoder.states(kept))
+      return new EncodedPage(after, { ...states, events }, kept => encoder.states(kept), this.#rule)
     })
   }
 
@@ -150,7 +158,7 @@ export class PageCache {
     pages = 1,
   ): Promise<EncodedPage> {
     const page = await this.#log.read(after, selector, this.#limit(through, pages))
-    return new EncodedPage(after, page, events => encoder.events(events))
+    return new EncodedPage(after, page, events => encoder.events(events), this.#rule)
   }
 
   #answer(

@@ -243,8 +243,9 @@ export class Subscriber {
   #write(parts: readonly PagePart[]): void {
     const filled = parts.filter(part => part.events > 0)
     if (filled.length === 0) return
-    const chunks = filled.map(part => part.chunk)
-    this.sink.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    const [first, ...others] = filled.map(part => part.chunk)
+    if (others.length === 0) this.sink.write(first!, filled[0]!.shared)
+    else this.sink.write(Buffer.concat([first!, ...others]))
     this.#host.observer.delivered(
       filled.reduce((events, part) => events + part.events, 0),
       1,

@@ -2,6 +2,7 @@
 
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { MillraceError } from '../errors.ts'
+import type { GzipTotals } from '../gzip/gzip-stream.ts'
 import type { CloseReason } from '../hub/close-reason.ts'
 import type { HubObserver } from '../hub/observer.ts'
 import type { LogUsage } from '../log/event-log.ts'
@@ -11,6 +12,7 @@ export interface Gauges {
   usage(): LogUsage
   connections(): number
   streams(): number
+  gzipTotals(): Readonly<GzipTotals>
 }
 
 export class Metrics implements HubObserver {
@@ -76,6 +78,16 @@ export class Metrics implements HubObserver {
     collectDefaultMetrics({ register: this.registry })
     this.#reading('connections', 'Open connections', () => gauges.connections())
     this.#reading('streams', 'Open event streams', () => gauges.streams())
+    this.#counting(
+      'gzip_plain_bytes_total',
+      'What compressed streams carried, before it was compressed',
+      () => {
+        return gauges.gzipTotals().plainBytes
+      },
+    )
+    this.#counting('gzip_sent_bytes_total', 'What was sent on compressed streams', () => {
+      return gauges.gzipTotals().sentBytes
+    })
     this.#reading('log_topics', 'Topics with events in the log', () => gauges.usage().topics)
     this.#reading('log_events', 'Events in the log', () => gauges.usage().events)
     this.#reading('log_bytes', 'What the events in the log take', () => gauges.usage().bytes)
@@ -148,6 +160,15 @@ export class Metrics implements HubObserver {
 
   #gauge(name: string, help: string): Gauge {
     return new Gauge({ name: `millrace_${name}`, help, registers: [this.registry] })
+  }
+
+  /** A counter that is kept elsewhere. */
+  #counting(name: string, help: string, read: () => number): void {
+    const collect = function (this: Counter): void {
+      this.reset()
+      this.inc(read())
+    }
+    this.registry.registerMetric(new Counter({ name: `millrace_${name}`, help, collect, registers: [] }))
   }
 
   #reading(name: string, help: string, read: () => number): void {

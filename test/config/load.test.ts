@@ -165,6 +165,7 @@ t.test('off loopback, what is not granted stays closed', async t => {
 
 t.test('patterns and origins are checked', async t => {
   refuses(t, { flags: { anonymousReceive: 'a*b' } }, '--anonymous-receive has the pattern "a*b"')
+  refuses(t, { flags: { compressionExclude: 'a/**/b' } }, '--compression-exclude has the pattern "a/**/b"')
   refuses(t, { env: { MILLRACE_ANONYMOUS_PUBLISH: '**/a' } }, '--anonymous-publish has the pattern "**/a"')
   for (const corsOrigin of ['https://a.org/', 'a.org', '*', 'https://A.org', 'https://a.org:443']) {
     refuses(t, { flags: { corsOrigin } }, `--cors-origin has "${corsOrigin}"`, 'https://app.example.org')

@@ -7,7 +7,7 @@ import { topicFault, patternFault, typeFault } from '../../src/event.ts'
 import { TopicIndex } from '../../src/hub/topic-index.ts'
 import { encodeSse } from '../../src/protocol/sse.ts'
 import { parseId } from '../../src/protocol/ids.ts'
-import { patternCovers, patternMatcher, selectorOf } from '../../src/topic-pattern.ts'
+import { patternCovers, patternMatcher, patternsOverlap, selectorOf } from '../../src/topic-pattern.ts'
 import { EventReader } from '../support/event-reader.ts'
 import { headOf, Http2Client, type Answer } from '../support/http2-client.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
@@ -188,7 +188,10 @@ t.test('what decides about names takes time linear in them, whatever they are', 
       patternFault(pattern, 4096)
       const matches = patternMatcher(pattern)
       for (const topic of topics) matches(topic)
-      for (const other of patterns) patternCovers(pattern, other)
+      for (const other of patterns) {
+        patternCovers(pattern, other)
+        patternsOverlap(pattern, other)
+      }
       if (patternFault(pattern, 4096) === undefined) index.add(selectorOf([pattern]), pattern)
     }
     for (const topic of topics) {

@@ -1,8 +1,9 @@
 // Promises 2 and 3 over real sockets: a hub with a tiny log, publishers that overlap, and clients that come, stop
-// reading, read on, are cut off and resume from their last id.
+// reading, read on, are cut off and resume from their last id. With and without gzip.
 
 import assert from 'node:assert/strict'
 import { constants } from 'node:http2'
+import { createGunzip } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
@@ -22,7 +23,13 @@ const TOPICS = ['a', 'b', 'x/a', 'x/b', 'x/y/z']
 const CLIENTS = ['a', 'a', 'x/b', ['b'], ['a', 'x/b'], ['x/*'], ['x/**', 'a'], ['**'], ['**'], ['*', 'x/y/*']]
 
 // A stream takes 64 KiB before its reader counts as slow: a few large events, and topics go from the log meanwhile.
-const LIMITS = { logMaxTopicEvents: 12, logMaxTopicBytes: 60_000, logMaxBytes: 100_000 }
+const LIMITS = {
+  logMaxTopicEvents: 12,
+  logMaxTopicBytes: 60_000,
+  logMaxBytes: 100_000,
+  compressionMinReaders: 1,
+  compressionMinBytes: 2000,
+}
 
 // A client that does not read stops the hub soon, so that it is the hub that has to keep what waits.
 const SLOW = { settings: { initialWindowSize: 8192 } }
@@ -83,7 +90,7 @@ t.test(
   'over any connection, at any speed, each client gets the order of the log without a silent hole',
   async t => {
     const property = fc.asyncProperty(fc.array(round, { minLength: 10, maxLength: 30 }), async rounds => {
-      await live(t, rounds)
+      await live(t, rounds, { isCompressed: true })
     })
     await holds(t, property, { numRuns: 4, endOnFailure: true })
   },
@@ -95,16 +102,23 @@ t.test('a client that stops reading while topics leave the log is told when it r
   const publications = TOPICS.map(each => ({ kind: 'post' as const, topic: each, size: 8000 as const }))
   const rounds = Array.from({ length: 25 }, (): Round => ({ publications, actions: [] }))
   rounds[0] = { publications, actions: [...everyone('earliest'), ...everyone('pause')] }
-  const { fellBehind, gaps } = await live(t, rounds)
+  // What is compressed does not fill a backlog so soon.
+  const { fellBehind, gaps } = await live(t, rounds, { isCompressed: false })
   t.ok(fellBehind >= CLIENTS.length / 2 && gaps >= fellBehind, `${fellBehind} fell behind, ${gaps} gaps`)
 })
 
 /** One life of a hub; throws when a client did not get what it was promised. */
-async function live(t: Test, rounds: readonly Round[]): Promise<{ fellBehind: number; gaps: number }> {
+async function live(
+  t: Test,
+  rounds: readonly Round[],
+  { isCompressed }: { isCompressed: boolean },
+): Promise<{ fellBehind: number; gaps: number }> {
   const hub = await startHub(t, LIMITS)
   const history = new PublishedHistory(hub)
   const connections = [new Http2Client(t, hub), new Http2Client(t, hub, SLOW), new Http2Client(t, hub, SLOW)]
-  const clients = CLIENTS.map((wanted, at) => new Client(connections[at % 3]!, wanted))
+  const clients = CLIENTS.map(
+    (wanted, at) => new Client(connections[at % 3]!, wanted, isCompressed && at % 2 === 1),
+  )
   for (const { publications, actions } of rounds) {
     const published = publications.map(each => history.publish(each))
     for (const { does, client: at } of actions) await clients[at]!.do(does)
@@ -147,7 +161,8 @@ class PublishedHistory {
       if (id !== undefined) this.#add(id, { topic: name, data: '', type: RESET })
       return
     }
-    const data = `${this.#published++}${' '.repeat(kind === 'post' ? publication.size : 0)}`
+    const number = this.#published++
+    const data = `${number}${filler(number, kind === 'post' ? publication.size : 0)}`
     const id = await this.#send(kind === 'post' ? 'POST' : 'PUT', `/topics/${name}`, data)
     assert(id !== undefined)
     this.#add(id, { topic: name, data, isState: kind === 'put' })
@@ -181,7 +196,7 @@ class PublishedHistory {
   #add(position: Position, event: NewEvent): void {
     assert(!this.#events.has(position), `${position} was given twice`)
     this.#events.set(position, event)
-    if (event.type !== RESET) this.#numbers.set(event.data.trimEnd(), position)
+    if (event.type !== RESET) this.#numbers.set(numberOf(event.data), position)
   }
 
   events(): NewEvent[] {
@@ -194,8 +209,8 @@ class PublishedHistory {
 
   /** Where the event with this data stands. */
   positionOf(data: string): Position {
-    const position = this.#numbers.get(data.trimEnd())
-    assert(position !== undefined, `nobody published '${data.trimEnd()}'`)
+    const position = this.#numbers.get(numberOf(data))
+    assert(position !== undefined, `nobody published '${numberOf(data)}'`)
     return position
   }
 
@@ -214,6 +229,18 @@ class PublishedHistory {
   }
 }
 
+function numberOf(data: string): string {
+  return data.split(' ', 1)[0]!
+}
+
+/** Words that differ from event to event, as far as compression is concerned. */
+function filler(number: number, bytes: number): string {
+  let text = ''
+  for (let at = 0; text.length < bytes; at++)
+    text += ` ${((number * 7919 + at * 104_729) % 999_983).toString(36)}`
+  return text.slice(0, bytes)
+}
+
 interface Message extends EventSourceMessage {
   /** How the stream that brought it was asked for. */
   readonly start: 'now' | 'earliest' | 'resume' | 'unknown'
@@ -224,12 +251,14 @@ class Client {
   readonly #connection: Http2Client
   readonly #path: string
   readonly #isFeed: boolean
+  readonly #isCompressed: boolean
   readonly #messages: Message[] = []
   #stream: ClientHttp2Stream | undefined
   #lastId: string | undefined
   #arrived = Promise.withResolvers<void>()
 
-  constructor(connection: Http2Client, wanted: string | string[]) {
+  constructor(connection: Http2Client, wanted: string | string[], isCompressed: boolean) {
+    this.#isCompressed = isCompressed
     const names = [wanted].flat()
     this.selector = selectorOf(names)
     this.#connection = connection
@@ -256,18 +285,25 @@ class Client {
     }
     const cursor = cursors[start]
     if (start === 'now' || start === 'earliest') this.#lastId = undefined
-    const stream = await this.#connection.listen(
-      this.#path,
-      cursor === undefined ? {} : { 'last-event-id': cursor },
-    )
+    const stream = await this.#connection.listen(this.#path, {
+      ...(cursor !== undefined && { 'last-event-id': cursor }),
+      ...(this.#isCompressed && { 'accept-encoding': 'gzip' }),
+    })
     this.#stream = stream
     const parser = createParser({ onEvent: message => this.#take(stream, { ...message, start }) })
-    stream.setEncoding('utf8').on('data', (text: string) => parser.feed(text))
+    const plain = this.#isCompressed ? stream.pipe(createGunzip()) : stream
+    plain.on('error', error => this.#fail(error as NodeJS.ErrnoException))
+    plain.setEncoding('utf8').on('data', (text: string) => parser.feed(text))
   }
 
   #cut(): void {
     this.#stream?.close(constants.NGHTTP2_CANCEL)
     this.#stream = undefined
+  }
+
+  // A stream that is cut ends in the middle of its gzip.
+  #fail(error: NodeJS.ErrnoException): void {
+    if (error.code === 'Z_DATA_ERROR') this.#arrived.reject(error)
   }
 
   #take(stream: ClientHttp2Stream, message: Message): void {

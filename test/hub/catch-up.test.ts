@@ -20,7 +20,6 @@ type Frame = { readonly position: Position; readonly topic: Topic } | { readonly
 const frame = (content: Frame): string => `${JSON.stringify(content)}\n`
 const encoder: FrameEncoder = {
   name: 'test',
-  event: ({ position, topic }) => Buffer.from(frame({ position, topic })),
   events: several => framesOf(several, ({ position, topic }) => frame({ position, topic })),
   states: several => (several.length === 0 ? framesOf(several, () => '') : assert.fail('no state was set')),
   gap: gap => Buffer.from(frame({ gap })),

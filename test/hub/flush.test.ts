@@ -11,7 +11,6 @@ const FRAME_BYTES = 200
 const frame = Buffer.alloc(FRAME_BYTES)
 const encoder: FrameEncoder = {
   name: 'fixed',
-  event: () => frame,
   events: events => framesOf(events, () => frame.toString()),
   states: events => framesOf(events, () => ''),
   gap: () => frame,

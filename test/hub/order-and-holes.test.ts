@@ -373,7 +373,6 @@ function encoderOf(name: string, world: World): FrameEncoder {
   })
   return {
     name,
-    event: stored => Buffer.from(text({ kind: 'event', ...at(stored) })),
     events: several => framesOf(several, stored => text({ kind: 'event', ...at(stored) })),
     states: several => framesOf(several, stored => text({ kind: 'state', ...at(stored) })),
     gap: gap => Buffer.from(text({ kind: 'gap', ...gap })),

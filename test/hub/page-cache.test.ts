@@ -11,7 +11,6 @@ import { HeldLog } from '../support/held-log.ts'
 
 const encoder: FrameEncoder = {
   name: 'test',
-  event: ({ position }) => Buffer.from(`${position} `),
   events: several => framesOf(several, ({ position }) => `${position} `),
   states: several => framesOf(several, ({ position }) => `state ${position} `),
   gap: () => Buffer.alloc(0),

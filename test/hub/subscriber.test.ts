@@ -21,7 +21,6 @@ class SlowSink implements Sink {
 
 const encoder: FrameEncoder = {
   name: 'test',
-  event: event => Buffer.from(`${event.position}\n`),
   events: several => framesOf(several, event => `${event.position}\n`),
   states: several => framesOf(several, event => `state ${event.position}\n`),
   gap: (gap: Gap) => Buffer.from(`gap ${gap.resumesAfter} ${gap.lostThrough}\n`),

@@ -1,37 +1,45 @@
-// A TCP relay in front of a hub that can freeze: both ends stay connected, and nothing gets through any more.
+// A TCP relay in front of a hub that can freeze: both ends stay connected, and nothing gets through until it thaws.
 
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
-import type { TestHub } from './hub.ts'
+import type { Reachable } from './hub.ts'
 
-export interface Relay {
+export interface Relay<H extends Reachable> {
   /** The hub, as seen through the relay. */
-  readonly hub: TestHub
+  readonly hub: H
   freeze(): void
+  thaw(): void
 }
 
-export async function startRelay(t: Test, hub: TestHub): Promise<Relay> {
-  const sockets: Socket[] = []
+export async function startRelay<H extends Reachable>(t: Test, hub: H): Promise<Relay<H>> {
+  const pairs: [Socket, Socket][] = []
   const port = Number(new URL(hub.url).port)
   const server = createServer(client => {
     const upstream = connect({ port, host: 'localhost' })
-    sockets.push(client, upstream)
+    pairs.push([client, upstream])
     for (const socket of [client, upstream]) socket.on('error', () => {})
-    client.pipe(upstream)
-    upstream.pipe(client)
+    connectBoth(client, upstream)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
+    for (const socket of pairs.flat()) socket.destroy()
     server.close()
   })
   const url = `https://localhost:${(server.address() as AddressInfo).port}`
   return {
     hub: { ...hub, url },
     freeze: () => {
-      for (const socket of sockets) socket.unpipe().pause()
+      for (const socket of pairs.flat()) socket.unpipe().pause()
+    },
+    thaw: () => {
+      for (const [client, upstream] of pairs) connectBoth(client, upstream)
     },
   }
+}
+
+function connectBoth(client: Socket, upstream: Socket): void {
+  client.pipe(upstream)
+  upstream.pipe(client)
 }
