@@ -3,7 +3,7 @@
 
 import { RESET, type NewEvent, type Position, type StoredEvent } from '../event.ts'
 import type { AppendKey } from '../log/append-key.ts'
-import type { Appended, EventLog } from '../log/event-log.ts'
+import type { Appended, EventLog, Tail } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
 import { Audience } from './audience.ts'
 import { frameSize, type FrameEncoder, type Sink } from './frames.ts'
@@ -36,7 +36,7 @@ export class Hub implements SubscriberHost {
   position: Position
   readonly #index = new TopicIndex<Audience>()
   readonly #audiences = new Map<string, Audience>()
-  readonly #stopTail: () => void
+  readonly #tail: Tail
   #pending: StoredEvent[] = []
   #pendingSize = 0
   #isFlushing = false
@@ -52,8 +52,8 @@ export class Hub implements SubscriberHost {
       () => this.pages.hasLane,
       (subscriber, error) => this.#failReader(subscriber, error),
     )
-    this.position = log.head()
-    this.#stopTail = log.tail(events => this.#take(events))
+    this.#tail = log.tail(events => this.#take(events))
+    this.position = this.#tail.after
   }
 
   /**
@@ -98,7 +98,7 @@ export class Hub implements SubscriberHost {
   }
 
   close(): void {
-    this.#stopTail()
+    this.#tail.stop()
     this.pages.clear()
   }
 
@@ -164,6 +164,7 @@ export class Hub implements SubscriberHost {
       return
     }
     this.observer.flushed(performance.now() - startedAt)
+    this.#tail.delivered(this.position)
     for (const resume of this.#publishersWaiting.splice(0)) resume()
     if (this.#pending.length > 0) setImmediate(() => this.#flush())
     else this.#isFlushing = false
