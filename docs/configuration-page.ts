@@ -1,6 +1,6 @@
 // Renders docs/reference/configuration.md from the configuration schema.
 
-import { environmentName, flagName, unitOf } from '../src/config/option-names.ts'
+import { environmentName, flagName, isInteger, unitOf } from '../src/config/option-names.ts'
 import { OPTION_NAMES, OPTIONS, type OptionName } from '../src/config/schema.ts'
 
 const INTRODUCTION = `# Configuration
@@ -68,7 +68,10 @@ function descriptionOf(name: OptionName): string {
 function typeOf(name: OptionName): string {
   const option = OPTIONS[name]
   if (option.enum) return option.enum.map(code).join(', ')
-  if (option.type === 'integer') return `integer, ${option.minimum} to ${rangeEnd(option.maximum)}`
+  if (isInteger(option)) {
+    const word = option.orWord === undefined ? '' : `, or ${code(option.orWord)}`
+    return `integer, ${option.minimum} to ${rangeEnd(option.maximum)}${word}`
+  }
   if (option.type === 'array') return `list of ${option.placeholder}s`
   return option.type === 'string' ? (option.placeholder ?? 'text') : (option.type ?? '')
 }

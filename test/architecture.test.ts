@@ -6,7 +6,7 @@ import t from 'tap'
 
 const root = new URL('..', import.meta.url).pathname
 const architecture = readFileSync(`${root}ARCHITECTURE.md`, 'utf8')
-const VOCABULARY = ['event', 'errors', 'topic-pattern', 'version']
+const VOCABULARY = ['event', 'errors', 'topic-pattern', 'version', 'thread-calls']
 
 t.test('folders import only what ARCHITECTURE.md allows', async t => {
   const rows = [...architecture.matchAll(/^\| `(\w+)` +\| (.+?) +\|$/gm)]
@@ -26,10 +26,12 @@ t.test('folders import only what ARCHITECTURE.md allows', async t => {
   }
 })
 
-t.test('Fastify appears only in http, routes and server', async t => {
+t.test('Fastify appears only in http, routes and listener', async t => {
   const users = sources('**/*.ts').filter(([, text]) => /from '(@fastify\/|fastify)/.test(text))
   t.same(
-    users.map(([path]) => path.split('/')[0]).filter(top => !['http', 'routes', 'server.ts'].includes(top!)),
+    users
+      .map(([path]) => path.split('/')[0])
+      .filter(top => !['http', 'routes', 'listener.ts'].includes(top!)),
     [],
   )
 })

@@ -7,7 +7,7 @@ import { MillraceError } from '../errors.ts'
 import { checkConfig, isLoopback } from './check.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { environment, type Environment } from './environment.ts'
-import { accepts, environmentName, flagName } from './option-names.ts'
+import { accepts, environmentName, flagName, isInteger } from './option-names.ts'
 import {
   configSchema,
   DEFAULTS,
@@ -107,7 +107,7 @@ function fromFlag(option: OptionSchema, value: unknown): unknown {
 // Text that does not read as the option's type stays text, for the type check to name.
 function fromText(option: OptionSchema, text: string | undefined): unknown {
   if (text === undefined) return undefined
-  if (option.type === 'integer') return /^-?\d+$/.test(text.trim()) ? Number(text) : text
+  if (isInteger(option)) return /^-?\d+$/.test(text.trim()) ? Number(text) : text
   if (option.type === 'boolean') return { true: true, 1: true, false: false, 0: false }[text.trim()] ?? text
   if (option.type === 'array') return splitList(text)
   return text

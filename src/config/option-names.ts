@@ -24,12 +24,19 @@ export function unitOf(name: OptionName): string | undefined {
   return undefined
 }
 
+/** Whether it takes an integer, and perhaps a word in its place. */
+export function isInteger({ type, orWord }: OptionSchema): boolean {
+  return type === 'integer' || orWord !== undefined
+}
+
 /** What the option takes, to end a sentence that begins "it takes". */
 export function accepts(name: OptionName): string {
   const option = OPTIONS[name]
   if (option.enum) return `one of ${option.enum.join(', ')}`
-  if (option.type === 'integer')
-    return `an integer from ${option.minimum} to ${option.maximum}${inUnit(name)}`
+  if (isInteger(option)) {
+    const word = option.orWord === undefined ? '' : `, or ${option.orWord}`
+    return `an integer from ${option.minimum} to ${option.maximum}${inUnit(name)}${word}`
+  }
   if (option.type === 'boolean') return 'true or false'
   if (option.type === 'array') return `a list of ${option.placeholder}s`
   return nounOf(option)

@@ -9,6 +9,8 @@ const MAX_TIMER_MS = 2_147_483_647
 // Clients of the hub take a stream that was silent for 72 s for dead, so whatever keeps it alive comes more often.
 const MAX_KEEPALIVE_MS = 71_999
 
+const MAX_WORKERS = 256
+
 export const DISK_LOG_BYTES = 8_589_934_592
 export const MEMORY_LOG_BYTES = 268_435_456
 
@@ -27,6 +29,16 @@ export const configSchema = Type.Object(
       minLength: 1,
       description:
         'The address to listen on. Anything but loopback also needs a word on what anonymous clients may do.',
+    }),
+    workers: Type.Union([Type.Integer({ minimum: 1, maximum: MAX_WORKERS }), Type.Literal('auto')], {
+      group: 'Listening',
+      placeholder: 'n|auto',
+      default: 1,
+      minimum: 1,
+      maximum: MAX_WORKERS,
+      orWord: 'auto',
+      description:
+        'How many threads serve the port, each with a hub of its own over one log. `auto` is one for each core; 1 does all in one thread.',
     }),
     tls: Type.Boolean({
       group: 'Listening',
@@ -375,6 +387,8 @@ export type GivenOptions = { readonly [Name in OptionName]?: Config[Name] }
 export interface OptionSchema {
   readonly type?: 'integer' | 'string' | 'boolean' | 'array'
   readonly enum?: readonly string[]
+  /** It takes an integer within its bounds, or this word. */
+  readonly orWord?: string
   readonly group: string
   readonly description: string
   readonly default?: string | number | boolean

@@ -5,6 +5,7 @@ import fastify, { LogController, type FastifyInstance, type FastifyRequest } fro
 import type { Logger } from 'pino'
 import { ERRORS, MillraceError, type ErrorCode } from '../errors.ts'
 import type { AbuseReports } from './abuse.ts'
+import type { TlsMaterial } from './certificates.ts'
 import type { Connections } from './connections.ts'
 import { REQUEST_EXPLAINS } from './overhead.ts'
 import { PROBLEM_MEDIA_TYPE, problemText, sendProblem } from './problem.ts'
@@ -13,7 +14,7 @@ import { endWhatIsUnfinished, type UnfinishedOptions } from './unfinished.ts'
 export interface AppOptions extends UnfinishedOptions {
   readonly logger: Logger
   /** Certificate and key; absent: plain HTTP/1.1. */
-  readonly tls?: { cert: string; key: string; minVersion: 'TLSv1.2' } | undefined
+  readonly tls?: TlsMaterial | undefined
   readonly maxHeaderBytes: number
   readonly maxStreamsPerConnection: number
   /** How long a TLS handshake may take, and a request's head on HTTP/1.1, in milliseconds. */

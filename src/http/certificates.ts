@@ -19,9 +19,16 @@ export interface CertificateOptions {
   readonly now?: (() => number) | undefined
 }
 
+/** For `createSecureServer` and `setSecureContext`, which keeps the connections that there are. */
+export interface TlsMaterial {
+  /** PEM, as is the key. */
+  readonly cert: string
+  readonly key: string
+  readonly minVersion: 'TLSv1.2'
+}
+
 export interface Certificates {
-  /** For `createSecureServer` and `setSecureContext`, which keeps the connections that there are. */
-  secureContext(): { cert: string; key: string; minVersion: 'TLSv1.2' }
+  secureContext(): TlsMaterial
   /** Path of the authority for clients to trust, when the certificate is our own. */
   readonly certificateAuthority: string | undefined
   /** Why the certificate needs attention (it expires within 30 days, say), or undefined. */
@@ -71,7 +78,7 @@ class FileCertificates implements Certificates {
     this.#now = options.now ?? Date.now
   }
 
-  secureContext(): { cert: string; key: string; minVersion: 'TLSv1.2' } {
+  secureContext(): TlsMaterial {
     const { cert, key } = this.#pair!
     return { cert, key, minVersion: 'TLSv1.2' }
   }

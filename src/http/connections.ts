@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Connection } from '../hub/frames.ts'
 import type { AbuseReports } from './abuse.ts'
+import type { ConnectionCounts } from './connection-counts.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { OverheadGuard, type Explained, type OverheadOptions } from './overhead.ts'
 import { Rounds } from './rounds.ts'
@@ -50,19 +51,23 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #open = new Set<Http2Session | Socket>()
   readonly #abuse: AbuseReports
+  readonly #counts: ConnectionCounts
   readonly #pings: Rounds<Http2Session>
   readonly #overhead: OverheadGuard
   /** TCP connections, those without a TLS handshake too. */
   readonly #raw = new Set<Socket>()
   readonly #sockets = new WeakMap<Http2Session | Socket, Socket>()
 
-  constructor(options: ConnectionsOptions, abuse: AbuseReports) {
+  /** `counts` are those of the hub, this thread's among them. */
+  constructor(options: ConnectionsOptions, abuse: AbuseReports, counts: ConnectionCounts) {
     this.#options = options
     this.#abuse = abuse
+    this.#counts = counts
     this.#overhead = new OverheadGuard(options)
     this.#pings = new Rounds(options.pingIntervalMs, session => this.#ping(session))
   }
 
+  /** Of this thread. */
   get count(): number {
     return this.#open.size
   }
@@ -70,12 +75,18 @@ export class Connections {
   /** Follows the connections that the server takes from now on. */
   follow(server: NetServer, isTls: boolean): void {
     // A tenth more gets as far as an explanation; beyond that the kernel's queue is all there is.
-    server.maxConnections = Math.ceil(this.#options.maxConnections * 1.1)
+    const maxSockets = (server.maxConnections = Math.ceil(this.#options.maxConnections * 1.1))
     server.on('connection', (socket: Socket) => {
       // An HTTP/1.1 client that vanished in the middle of an upload has no PING to answer.
       socket.setKeepAlive(true, this.#options.pingIntervalMs)
       this.#raw.add(socket)
-      socket.once('close', () => this.#raw.delete(socket))
+      this.#counts.addSockets(1)
+      socket.once('close', () => {
+        this.#raw.delete(socket)
+        this.#counts.addSockets(-1)
+      })
+      // Others may have been taken by other threads.
+      if (this.#counts.sockets > maxSockets) socket.destroy()
     })
     let accepted: Socket
     // The first listener, for Node makes the session in its own: the socket of a session is the one accepted last.
@@ -135,7 +146,11 @@ export class Connections {
     const connection = this.#newConnection(socket)
     connectionsByTransport.set(transport, connection)
     this.#open.add(transport)
-    transport.once('close', () => this.#open.delete(transport))
+    this.#counts.addConnections(1)
+    transport.once('close', () => {
+      this.#open.delete(transport)
+      this.#counts.addConnections(-1)
+    })
     return connection
   }
 
@@ -143,7 +158,7 @@ export class Connections {
     return {
       turn: 0,
       streams: 0,
-      isOverLimit: this.count >= this.#options.maxConnections,
+      isOverLimit: this.#counts.connections >= this.#options.maxConnections,
       hasVanished: false,
       isAbusive: false,
       address: remoteAddress,

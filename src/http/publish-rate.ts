@@ -7,9 +7,18 @@ interface Bucket {
   filledAt: number
 }
 
+/** What holds publishers to a rate, here or in another thread. */
+export interface PublishLimit {
+  /**
+   * Takes events out of the address's bucket, unless it is empty. Returns 0 when they were taken, else the
+   * milliseconds until there is something to take. A larger batch than the bucket holds is taken on credit.
+   */
+  take(address: string, events: number): number | Promise<number>
+}
+
 const MAX_ADDRESSES = 100_000
 
-export class PublishRate {
+export class PublishRate implements PublishLimit {
   readonly #perSecond: number
   readonly #now: () => number
   readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_ADDRESSES })
@@ -20,10 +29,6 @@ export class PublishRate {
     this.#now = now
   }
 
-  /**
-   * Takes events out of the address's bucket, unless it is empty. Returns 0 when they were taken, else the
-   * milliseconds until there is something to take. A larger batch than the bucket holds is taken on credit.
-   */
   take(address: string, events: number): number {
     if (this.#perSecond === 0) return 0
     const bucket = this.#filled(address)

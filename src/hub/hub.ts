@@ -5,7 +5,7 @@ import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } fro
 import { COMPRESSION_RULE, type CompressionRule } from '../gzip/rule.ts'
 import type { SharedChunk } from '../gzip/shared-text.ts'
 import type { AppendKey } from '../log/append-key.ts'
-import type { Appended, EventLog } from '../log/event-log.ts'
+import type { Appended, EventLog, Tail } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
 import { Audience } from './audience.ts'
 import { frameSize, type FrameEncoder, type Sink } from './frames.ts'
@@ -43,7 +43,7 @@ export class Hub implements SubscriberHost {
   readonly #compression: CompressionRule
   readonly #index = new TopicIndex<Audience>()
   readonly #audiences = new Map<string, Audience>()
-  readonly #stopTail: () => void
+  readonly #tail: Tail
   #pending: StoredEvent[] = []
   #pendingSize = 0
   /** What a flush carries when there is more than that. Publishers wait while as much is appended but not in a flush. */
@@ -67,8 +67,8 @@ export class Hub implements SubscriberHost {
       () => this.pages.hasLane,
       (subscriber, error) => this.#failReader(subscriber, error),
     )
-    this.position = log.head()
-    this.#stopTail = log.tail(events => this.#take(events))
+    this.#tail = log.tail(events => this.#take(events))
+    this.position = this.#tail.after
   }
 
   /**
@@ -113,7 +113,7 @@ export class Hub implements SubscriberHost {
   }
 
   close(): void {
-    this.#stopTail()
+    this.#tail.stop()
     this.pages.clear()
   }
 
@@ -177,6 +177,7 @@ export class Hub implements SubscriberHost {
       return
     }
     this.observer.flushed(performance.now() - startedAt)
+    this.#tail.delivered(this.position)
     if (this.#pending.length > 0) setImmediate(() => this.#flush())
     else this.#isFlushing = false
   }

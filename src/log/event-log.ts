@@ -22,7 +22,7 @@ export interface EventLog {
   /** Names this life of the log: 11 characters of `[0-9a-z]`. */
   readonly epoch: string
 
-  /** The newest position that `tail` has handed over; 0 in an empty log. */
+  /** The newest position: what an `append` anywhere has resolved with, or `tail` has handed over, is not beyond it. 0 in an empty log. */
   head(): Position
 
   /**
@@ -51,13 +51,24 @@ export interface EventLog {
   /** The topics that match, by name (in code point order), from just after `after`. */
   topics(after: Topic, selector: Selector, limit: number): Promise<TopicSummary[]>
 
-  /** Calls the listener with every event from now on, in order, in batches. Returns the function that ends it. */
-  tail(listener: TailListener): () => void
+  /** Calls the listener with every event from now on, in order, in batches. */
+  tail(listener: TailListener): Tail
 
   /** What the log holds now, for metrics. */
   usage(): LogUsage
 
   close(): Promise<void>
+}
+
+export interface Tail {
+  /** The first event to be handed over is the one behind this position. */
+  readonly after: Position
+  /**
+   * To be called now and then: whoever listens is done with the events up to here. A log in another thread takes no more
+   * events while that is too far behind.
+   */
+  delivered(through: Position): void
+  readonly stop: () => void
 }
 
 /** The listener must not throw and must not keep the array. */

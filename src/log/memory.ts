@@ -11,6 +11,7 @@ import type {
   LogUsage,
   ReadLimit,
   ReadPage,
+  Tail,
   TailListener,
   TopicSummary,
 } from './event-log.ts'
@@ -20,6 +21,7 @@ import { expiryInterval, type LogLimits } from './limits.ts'
 import { compareNames } from './name-order.ts'
 import { retentionOf } from './retention.ts'
 import { States } from './states.ts'
+import { startTail } from './tail.ts'
 
 export interface MemoryLogOptions extends LogLimits {
   /** Milliseconds since 1970. */
@@ -105,9 +107,8 @@ export class MemoryLog implements EventLog {
     return found
   }
 
-  tail(listener: TailListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  tail(listener: TailListener): Tail {
+    return startTail(this.#listeners, listener, this.#head)
   }
 
   usage(): LogUsage {

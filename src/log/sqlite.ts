@@ -2,7 +2,8 @@
 // appends are gathered into batches, and a window in memory of what came last serves whoever is not far behind.
 
 import { MillraceError } from '../errors.ts'
-import type { NewEvent, Position, StoredEvent, Topic } from '../event.ts'
+import type { NewEvent, Position, Topic } from '../event.ts'
+import { errorOf } from '../thread-calls.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { AppendKey } from './append-key.ts'
 import { entryOf, type Entry } from './entry.ts'
@@ -12,25 +13,19 @@ import type {
   LogUsage,
   ReadLimit,
   ReadPage,
+  Tail,
   TailListener,
   TopicSummary,
 } from './event-log.ts'
+import { eventsOf, flatNewEvents } from './flat-events.ts'
 import { Histories } from './histories.ts'
 import { expiryInterval, type LogLimits } from './limits.ts'
 import { AppendQueue, type PendingAppend } from './sqlite/append-queue.ts'
-import {
-  FIELDS_PER_ROW,
-  IS_JSON,
-  IS_STATE,
-  type AppendOutcome,
-  type BatchResult,
-  type Kept,
-  type Opened,
-  type RowPage,
-} from './sqlite/messages.ts'
+import type { AppendOutcome, BatchResult, Kept, Opened, RowPage } from './sqlite/messages.ts'
 import type { ReaderMethods } from './sqlite/reader-thread.ts'
-import { errorOf, Thread } from './sqlite/thread.ts'
+import { Thread } from './sqlite/thread.ts'
 import type { WriterMethods } from './sqlite/writer-thread.ts'
+import { startTail } from './tail.ts'
 
 export interface SqliteLogOptions extends LogLimits {
   /** Where the file is, or is made. One process at a time. */
@@ -173,9 +168,8 @@ export class SqliteLog implements EventLog {
     return summaries
   }
 
-  tail(listener: TailListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  tail(listener: TailListener): Tail {
+    return startTail(this.#listeners, listener, this.#head)
   }
 
   usage(): LogUsage {
@@ -214,7 +208,7 @@ export class SqliteLog implements EventLog {
   async #commit(batch: readonly PendingAppend[]): Promise<void> {
     const time = (this.#time = Math.max(this.#time, this.#now()))
     try {
-      const appends = batch.map(({ events, key }) => ({ fields: fieldsOf(events), key }))
+      const appends = batch.map(({ events, key }) => ({ fields: flatNewEvents(events), key }))
       this.#publish(batch, await this.#writer.call('append', { appends, time }), time)
       this.#noteTrouble(undefined)
     } catch (error) {
@@ -244,7 +238,7 @@ export class SqliteLog implements EventLog {
     if (entries.length > 0) for (const listener of this.#listeners) listener(entries)
     for (const [at, append] of batch.entries()) {
       const outcome = outcomes[at]!
-      if ('error' in outcome) append.reject(errorOf({ ...outcome.error, retryAfter: undefined }))
+      if ('error' in outcome) append.reject(errorOf(outcome.error))
       else append.resolve(outcome)
     }
     for (const waiter of this.#headWaiters) if (waiter.position <= head) waiter.resolve()
@@ -264,33 +258,12 @@ export class SqliteLog implements EventLog {
   }
 }
 
-function fieldsOf(events: readonly NewEvent[]): (string | number | null)[] {
-  const fields: (string | number | null)[] = []
-  for (const { topic, type, isJson, isState, data } of events) {
-    fields.push(topic, type ?? null, (isJson ? IS_JSON : 0) | (isState ? IS_STATE : 0), data)
-  }
-  return fields
-}
-
 function addedOf(outcome: AppendOutcome): number {
   return 'error' in outcome ? 0 : outcome.added
 }
 
-function pageOf({ fields, position, lostThrough, losses }: RowPage): ReadPage {
-  const events: StoredEvent[] = []
-  for (let at = 0; at < fields.length; at += FIELDS_PER_ROW) {
-    const flags = fields[at + 4] as number
-    events.push({
-      topic: fields[at + 1] as string,
-      data: fields[at + 5] as string,
-      type: (fields[at + 3] as string | null) ?? undefined,
-      isJson: (flags & IS_JSON) !== 0,
-      isState: (flags & IS_STATE) !== 0,
-      position: fields[at] as number,
-      time: fields[at + 2] as number,
-    })
-  }
-  return { events, position, lostThrough, losses }
+function pageOf({ fields, ...page }: RowPage): ReadPage {
+  return { events: eventsOf(fields), ...page }
 }
 
 /** Without what else the object may hold, which need not be fit to be copied. */

@@ -8,8 +8,7 @@ import type { HubObserver } from '../hub/observer.ts'
 import type { LogUsage } from '../log/event-log.ts'
 
 /** What is read when somebody looks, rather than counted as it happens. */
-export interface Gauges {
-  usage(): LogUsage
+interface Gauges {
   connections(): number
   streams(): number
   gzipTotals(): Readonly<GzipTotals>
@@ -76,22 +75,18 @@ export class Metrics implements HubObserver {
 
   constructor(gauges: Gauges) {
     collectDefaultMetrics({ register: this.registry })
-    this.#reading('connections', 'Open connections', () => gauges.connections())
-    this.#reading('streams', 'Open event streams', () => gauges.streams())
+    reading(this.registry, 'connections', 'Open connections', () => gauges.connections())
+    reading(this.registry, 'streams', 'Open event streams', () => gauges.streams())
     this.#counting(
       'gzip_plain_bytes_total',
       'What compressed streams carried, before it was compressed',
-      () => {
-        return gauges.gzipTotals().plainBytes
-      },
+      () => gauges.gzipTotals().plainBytes,
     )
-    this.#counting('gzip_sent_bytes_total', 'What was sent on compressed streams', () => {
-      return gauges.gzipTotals().sentBytes
-    })
-    this.#reading('log_topics', 'Topics with events in the log', () => gauges.usage().topics)
-    this.#reading('log_events', 'Events in the log', () => gauges.usage().events)
-    this.#reading('log_bytes', 'What the events in the log take', () => gauges.usage().bytes)
-    this.#reading('state_bytes', "What the topics' states take", () => gauges.usage().stateBytes)
+    this.#counting(
+      'gzip_sent_bytes_total',
+      'What was sent on compressed streams',
+      () => gauges.gzipTotals().sentBytes,
+    )
   }
 
   abused(reason: string): void {
@@ -170,11 +165,19 @@ export class Metrics implements HubObserver {
     }
     this.registry.registerMetric(new Counter({ name: `millrace_${name}`, help, collect, registers: [] }))
   }
+}
 
-  #reading(name: string, help: string, read: () => number): void {
-    const collect = function (this: Gauge): void {
-      this.set(read())
-    }
-    this.registry.registerMetric(new Gauge({ name: `millrace_${name}`, help, collect, registers: [] }))
+/** What the log holds is read once, however many threads use it. */
+export function registerLogMetrics(registry: Registry, usage: () => LogUsage): void {
+  reading(registry, 'log_topics', 'Topics with events in the log', () => usage().topics)
+  reading(registry, 'log_events', 'Events in the log', () => usage().events)
+  reading(registry, 'log_bytes', 'What the events in the log take', () => usage().bytes)
+  reading(registry, 'state_bytes', "What the topics' states take", () => usage().stateBytes)
+}
+
+function reading(registry: Registry, name: string, help: string, read: () => number): void {
+  const collect = function (this: Gauge): void {
+    this.set(read())
   }
+  registry.registerMetric(new Gauge({ name: `millrace_${name}`, help, collect, registers: [] }))
 }

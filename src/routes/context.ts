@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Grant } from '../auth/grant.ts'
 import type { BodyLimits } from '../http/body.ts'
 import type { EventStreams } from '../http/event-streams.ts'
-import type { PublishRate } from '../http/publish-rate.ts'
+import type { PublishLimit } from '../http/publish-rate.ts'
 import type { Hub } from '../hub/hub.ts'
 
 export interface RouteLimits extends BodyLimits {
@@ -17,7 +17,7 @@ export interface RouteLimits extends BodyLimits {
 export interface RouteContext {
   readonly hub: Hub
   readonly streams: EventStreams
-  readonly publishRate: PublishRate
+  readonly publishRate: PublishLimit
   readonly limits: RouteLimits
   /** Aborted when the hub begins to shut down. */
   readonly closing: AbortSignal

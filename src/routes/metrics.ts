@@ -1,12 +1,13 @@
 // GET /metrics, in the Prometheus text format.
 
 import type { FastifyInstance } from 'fastify'
-import type { Registry } from 'prom-client'
 
-export async function metricsRoute(app: FastifyInstance, registry: Registry): Promise<void> {
+const METRICS_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+export async function metricsRoute(app: FastifyInstance, read: () => Promise<string>): Promise<void> {
   app.get(
     '/metrics',
     { schema: { summary: 'Metrics for Prometheus', tags: ['operate'] } },
-    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+    async (_request, reply) => reply.type(METRICS_MEDIA_TYPE).send(await read()),
   )
 }

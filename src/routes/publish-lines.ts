@@ -110,7 +110,7 @@ class Upload {
   async #append(events: readonly NewEvent[]): Promise<void> {
     const { hub, publishRate } = this.#context
     // The body waits: slowing it down is kinder than refusing it half-way.
-    for (let waitMs; (waitMs = publishRate.take(this.#address, events.length)) > 0;) await sleep(waitMs)
+    for (let waitMs; (waitMs = await publishRate.take(this.#address, events.length)) > 0;) await sleep(waitMs)
     const appended = await hub.publish(events, this.#key?.next(events))
     this.#published += events.length
     this.#duplicates += events.length - appended.added

@@ -118,7 +118,8 @@ async function publishOne(
   { topic, type, isState, kind }: OneEvent,
 ): Promise<{ id: string; topic: Topic }> {
   const key = requestKey(request)
-  const waitMs = publishRate.take(request.ip, 1)
+  const taken = publishRate.take(request.ip, 1)
+  const waitMs = typeof taken === 'number' ? taken : await taken
   if (waitMs > 0) throw tooFast(waitMs)
   const data = await readText(request, limits)
   const isJson = kind === 'json'

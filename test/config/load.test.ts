@@ -56,6 +56,7 @@ t.test('every option can be set from the environment under its own name', async 
     corsOrigin: 'https://a.org,https://b.org:8443',
     maxBufferedBytes: '99999',
     maxHeaderBytes: '2048',
+    workers: 'auto',
   }
   const text = (name: (typeof OPTION_NAMES)[number]) =>
     special[name] ?? OPTIONS[name].enum?.[1] ?? given[OPTIONS[name].type ?? 'string']
@@ -87,6 +88,8 @@ t.test('names are spelled one way in each place', async t => {
 t.test('a value of the wrong type is refused with its source and what the option takes', async t => {
   refuses(t, { flags: { port: 'http' } }, '--port is "http"', 'an integer from 0 to 65535')
   refuses(t, { flags: { port: '65536' } }, '--port is 65536')
+  refuses(t, { flags: { workers: 'all' } }, '--workers is "all"', 'an integer from 1 to 256, or auto')
+  refuses(t, { flags: { workers: '0' } }, '--workers is 0')
   refuses(t, { flags: { port: '1e3' } }, '--port is "1e3"')
   refuses(t, { env: { MILLRACE_PORT: 'tcp://10.0.0.1:9443' } }, 'MILLRACE_PORT is "tcp://10.0.0.1:9443"')
   refuses(t, { env: { MILLRACE_TLS: 'yes' } }, 'MILLRACE_TLS is "yes"', 'true or false')

@@ -50,7 +50,7 @@ t.test('the log: times and ids go on, nothing expires early, and nothing is kept
   let log = await open(t, directory, clock)
   const seen: number[] = []
   const add = async (): Promise<void> => {
-    const stop = log.tail(events => seen.push(...events.map(event => event.time)))
+    const { stop } = log.tail(events => seen.push(...events.map(event => event.time)))
     await log.append([{ topic: 'a', data: 'x' }])
     stop()
   }

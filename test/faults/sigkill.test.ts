@@ -1,5 +1,5 @@
 // The hub is killed at random moments and started again, while publishers publish and subscribers follow, each in a
-// process of its own. Six kills here; FAULT_KILLS=60 makes it as many.
+// process of its own; every other time with two workers. Six kills here; FAULT_KILLS=60 makes it as many.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -61,12 +61,13 @@ async function killAndRestart(hub: FaultyHub, publisher: Publisher, kill: number
   await progress(publisher, random(MOST_EVENTS))
   await sleep(random(30))
   await hub.kill()
+  const workers = [`--workers=${1 + (kill % 2)}`]
   if (kill % EARLY_KILLS === 0) {
-    hub.spawn()
+    hub.spawn(workers)
     await sleep(random(1000))
     await hub.kill()
   }
-  await hub.start()
+  await hub.start(workers)
 }
 
 function judge(t: Test, publisher: Publisher, followers: readonly Follower[], stored: Stored): void {

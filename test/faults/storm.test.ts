@@ -4,6 +4,7 @@
 // The short form drops 1,000 streams on 10 connections. The long form:
 //   STORM_STREAMS=10000 STORM_CONNECTIONS=100 STORM_RATE=5 tap run test/faults/storm.test.ts
 //   STORM_STREAMS=10000 STORM_CONNECTIONS=2000 STORM_RATE=5 tap run test/faults/storm.test.ts
+// STORM_WORKERS=2 runs it with two workers only.
 // Each connection needs a file descriptor on both sides: `ulimit -n`. In the long form the hub has the first core to itself,
 // where there is `taskset`, and the clients have the others.
 
@@ -23,6 +24,7 @@ import type { Account, Order, StormOptions } from './storm-clients.ts'
 const STREAMS = Number(process.env.STORM_STREAMS ?? 1000)
 const CONNECTIONS = Number(process.env.STORM_CONNECTIONS ?? 10)
 const RATE = Number(process.env.STORM_RATE ?? 20)
+const WORKERS = (process.env.STORM_WORKERS ?? '1,2').split(',').map(Number)
 const EVENT_BYTES = 200
 const QUIET_MS = 2000
 // Long enough that everybody lacks something.
@@ -33,9 +35,18 @@ const SHARERS = 10
 
 const isLong = process.env.STORM_STREAMS !== undefined
 
-t.test('all streams resume at once: none lost, none repeated, few reads', { timeout: 250_000 }, async t => {
+for (const workers of WORKERS) {
+  const title = `all streams resume at once: none lost, none repeated, few reads (workers: ${workers})`
+  t.test(title, { timeout: 250_000 }, t => storm(t, workers))
+}
+
+async function storm(t: Test, workers: number): Promise<void> {
   const log = `--log=sqlite:${t.testdir()}`
-  const flags = [log, `--max-streams-per-connection=${Math.max(256, STREAMS / CONNECTIONS)}`]
+  const flags = [
+    log,
+    `--workers=${workers}`,
+    `--max-streams-per-connection=${Math.max(256, STREAMS / CONNECTIONS)}`,
+  ]
   const { url, caFile, child } = await startHubProcess(t, flags)
   if (isLong) useCores('0', child.pid!)
   const hub = { url, ca: readFileSync(caFile, 'utf8') }
@@ -56,7 +67,7 @@ t.test('all streams resume at once: none lost, none repeated, few reads', { time
   const startedAt = performance.now()
   await crowd<object>({ do: 'connect' })
   const stormMs = performance.now() - startedAt
-  const storm = publisher.answerMs.splice(0)
+  const inStorm = publisher.answerMs.splice(0)
   const cpuMs = (await cpuTime(child.pid!)).usedMs - cpu.usedMs
   await sleep(QUIET_MS)
   await publisher.stop()
@@ -66,10 +77,10 @@ t.test('all streams resume at once: none lost, none repeated, few reads', { time
   const sharedInStorm = (await metric(measured, 'millrace_catch_up_shared_total')) - shared
   const memoryAfter = await memoryKiB(child.pid!)
 
-  t.comment(`${STREAMS} streams on ${CONNECTIONS} connections, ${RATE} events/s`)
+  t.comment(`${STREAMS} streams on ${CONNECTIONS} connections, ${RATE} events/s, workers: ${workers}`)
   t.comment(`all were back after ${stormMs.toFixed()} ms, ${cpuMs.toFixed()} ms of the hub's CPU`)
   t.comment(`publishing, quiet:    ${summary(quiet)}`)
-  t.comment(`publishing, in storm: ${summary(storm)}`)
+  t.comment(`publishing, in storm: ${summary(inStorm)}`)
   t.comment(`publishing, after it: ${summary(settled)}`)
   t.comment(`from publishing to arrival, all the time: ${summary(account.latenciesMs)}`)
   t.comment(`${readsInStorm} reads of the log, ${sharedInStorm} pages shared`)
@@ -79,7 +90,7 @@ t.test('all streams resume at once: none lost, none repeated, few reads', { time
   t.equal(await metric(measured, 'millrace_gaps_total'), 0)
   t.ok(sharedInStorm >= STREAMS - readsInStorm, `${sharedInStorm} pages were shared`)
   t.ok(readsInStorm < STREAMS / SHARERS, `${readsInStorm} reads for ${STREAMS} streams`)
-})
+}
 
 function useCores(cores: string, pid: number): void {
   spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cores, String(pid)])

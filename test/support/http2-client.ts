@@ -55,6 +55,13 @@ export class Http2Client {
     })
   }
 
+  /** Resolves when the connection is closed. */
+  async close(): Promise<void> {
+    const closed = once(this.session, 'close')
+    this.session.destroy()
+    await closed
+  }
+
   /** Opens an event stream; resolves when its head has come. Nothing of it is read yet. */
   async listen(path: string, headers: OutgoingHttpHeaders = {}): Promise<ClientHttp2Stream> {
     const stream = this.open(path, { accept: 'text/event-stream', ...headers })

@@ -1,8 +1,10 @@
 // What the log's threads tell each other. Everything here is copied from thread to thread, so it is plain and flat.
 
 import type { Position, Topic } from '../../event.ts'
+import type { PlainError } from '../../thread-calls.ts'
 import type { AppendKey } from '../append-key.ts'
 import type { LogUsage } from '../event-log.ts'
+import type { Field } from '../flat-events.ts'
 import type { Retention, RetentionRule } from '../retention.ts'
 
 export interface WriterOptions {
@@ -37,12 +39,10 @@ export interface Batch {
 }
 
 export interface BatchedAppend {
-  /** Of each event: topic, type or null, flags, data. */
-  readonly fields: readonly (string | number | null)[]
+  /** Its events, flat. */
+  readonly fields: readonly Field[]
   readonly key: AppendKey | undefined
 }
-
-export const FIELDS_PER_EVENT = 4
 
 export interface BatchResult {
   /** In the order of the appends. What was added of an append is its end. */
@@ -53,7 +53,7 @@ export interface BatchResult {
 
 export type AppendOutcome =
   | { readonly last: Position; readonly added: number }
-  | { readonly error: { readonly code: string; readonly message: string } }
+  | { readonly error: PlainError }
 
 /** What there is after a step, and what went. */
 export interface Kept {
@@ -64,18 +64,14 @@ export interface Kept {
   readonly trimmed: readonly (readonly [Topic, Position])[]
 }
 
-/** Flags of an event in the file. */
-export const IS_JSON = 1
-export const IS_STATE = 2
+/** A flag of an event in the file, beside those of flat events. */
 export const IS_RESET = 4
 
 /** A page as the reader thread hands it over. */
 export interface RowPage {
-  /** Of each event: position, topic, time, type or null, flags, data. */
-  readonly fields: readonly (string | number | null)[]
+  /** Its events, flat. */
+  readonly fields: readonly Field[]
   readonly position: Position
   readonly lostThrough: Position
   readonly losses: number
 }
-
-export const FIELDS_PER_ROW = 6

@@ -1,10 +1,11 @@
 // The thread that reads: a commit does not hold up who catches up, nor the reverse.
 
+import { parentPort } from 'node:worker_threads'
 import { Reader } from './reader.ts'
 import type { RowPage } from './messages.ts'
 import type { Position, Topic } from '../../event.ts'
 import type { ReadLimit, TopicSummary } from '../event-log.ts'
-import { answerCalls } from './thread.ts'
+import { answerCalls } from '../../thread-calls.ts'
 
 let reader: Reader | undefined
 
@@ -28,4 +29,4 @@ const methods = {
 
 export type ReaderMethods = typeof methods
 
-answerCalls(methods)
+answerCalls(parentPort!, methods)

@@ -5,9 +5,10 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Position, Topic } from '../../event.ts'
 import { selectorOfKey, type Selector } from '../../topic-pattern.ts'
 import type { ReadLimit, TopicSummary } from '../event-log.ts'
+import { FIELDS_PER_EVENT, type Field } from '../flat-events.ts'
 import { metaValue, openForReading } from './database.ts'
 import { rowBytes } from './event-size.ts'
-import { FIELDS_PER_ROW, type RowPage } from './messages.ts'
+import type { RowPage } from './messages.ts'
 import { storageError } from './sqlite-error.ts'
 import { TopicFinder, type FoundTopic } from './topic-finder.ts'
 
@@ -20,7 +21,7 @@ const SCAN_ROWS = 1024
 const MIN_CHUNK = 32
 
 interface Page {
-  readonly fields: (string | number | null)[]
+  readonly fields: Field[]
   position: Position
 }
 
@@ -194,13 +195,13 @@ export class Reader {
         const name = chunk[index]![1]
         fields.push(position, name, time, type, flags, data ?? this.#largeData(rows, position))
         bytes += rowBytes(name.length, textBytes)
-        if (fields.length === limit.maxEvents * FIELDS_PER_ROW || bytes >= limit.maxBytes) {
-          this.#likelyRowBytes = (bytes * FIELDS_PER_ROW) / fields.length
+        if (fields.length === limit.maxEvents * FIELDS_PER_EVENT || bytes >= limit.maxBytes) {
+          this.#likelyRowBytes = (bytes * FIELDS_PER_EVENT) / fields.length
           return { fields, position }
         }
       }
     }
-    if (bytes > 0) this.#likelyRowBytes = (bytes * FIELDS_PER_ROW) / fields.length
+    if (bytes > 0) this.#likelyRowBytes = (bytes * FIELDS_PER_EVENT) / fields.length
     return { fields, position: through }
   }
 

@@ -1,7 +1,8 @@
 // The thread that writes: whatever the disk takes its time for, the event loop that serves does not wait.
 
+import { parentPort } from 'node:worker_threads'
+import { answerCalls, tellNews } from '../../thread-calls.ts'
 import type { Batch, BatchResult, Opened, WriterOptions } from './messages.ts'
-import { answerCalls } from './thread.ts'
 import { Writer } from './writer.ts'
 
 let writer: Writer | undefined
@@ -35,7 +36,7 @@ const methods = {
 
 export type WriterMethods = typeof methods
 
-const tell = answerCalls(methods)
+answerCalls(parentPort!, methods)
 
 // A step between two batches; an append that came meanwhile goes first.
 function restSoon(): void {
@@ -50,7 +51,7 @@ function rest(): void {
   try {
     const kept = writer.rest(now)
     if (kept === undefined) return
-    tell(kept)
+    tellNews(parentPort!, kept)
     restSoon()
   } catch {
     // A full disk, say. Appends tell of it, and with the next tick it is tried again.

@@ -3,7 +3,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { MillraceError } from '../../errors.ts'
 import { RESET, type NewEvent, type Position } from '../../event.ts'
+import { plainError } from '../../thread-calls.ts'
 import { epochAfter, newEpoch } from '../epoch.ts'
+import { IS_JSON, IS_STATE, newEventsOf } from '../flat-events.ts'
 import { IdempotencyKeys } from '../idempotency-keys.ts'
 import { retentionOf, type Retention, type RetentionOf } from '../retention.ts'
 import { requireStateRoom } from '../states.ts'
@@ -15,10 +17,7 @@ import { eventBytes } from './event-size.ts'
 import { readMark, type Mark } from './head-mark.ts'
 import { KeyTable } from './key-table.ts'
 import {
-  FIELDS_PER_EVENT,
-  IS_JSON,
   IS_RESET,
-  IS_STATE,
   type AppendOutcome,
   type Batch,
   type BatchedAppend,
@@ -170,13 +169,13 @@ export class Writer {
       return this.#appendOne(append, time)
     } catch (error) {
       // It was refused before anything was written.
-      if (error instanceof MillraceError) return { error: { code: error.code, message: error.message } }
+      if (error instanceof MillraceError) return { error: plainError(error) }
       throw error
     }
   }
 
   #appendOne({ fields, key }: BatchedAppend, time: number): AppendOutcome {
-    const events = eventsOf(fields)
+    const events = newEventsOf(fields)
     const fresh = key === undefined ? events : this.#keys.unseen(events, key)
     requireStateRoom(fresh, {
       maxBytes: this.#maxStateBytes,
@@ -317,21 +316,6 @@ function leastOf({ limits, retention }: WriterOptions): Pick<Retention, 'maxEven
 
 function isLogFull(error: unknown): boolean {
   return error instanceof MillraceError && error.code === 'MILLRACE_LOG_FULL'
-}
-
-function eventsOf(fields: BatchedAppend['fields']): NewEvent[] {
-  const events: NewEvent[] = []
-  for (let at = 0; at < fields.length; at += FIELDS_PER_EVENT) {
-    const flags = fields[at + 2] as number
-    events.push({
-      topic: fields[at] as string,
-      type: (fields[at + 1] as string | null) ?? undefined,
-      isJson: (flags & IS_JSON) !== 0,
-      isState: (flags & IS_STATE) !== 0,
-      data: fields[at + 3] as string,
-    })
-  }
-  return events
 }
 
 function timeOf(database: DatabaseSync): number {

@@ -5,7 +5,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Test } from 'tap'
-import { FIELDS_PER_ROW, type WriterOptions } from '../../../src/log/sqlite/messages.ts'
+import { FIELDS_PER_EVENT } from '../../../src/log/flat-events.ts'
+import type { WriterOptions } from '../../../src/log/sqlite/messages.ts'
 import { Reader } from '../../../src/log/sqlite/reader.ts'
 import { Writer } from '../../../src/log/sqlite/writer.ts'
 
@@ -87,7 +88,7 @@ export function eventsIn(directory: string, selector = '**'): string[] {
   try {
     for (let position = 0; position < through;) {
       const page = reader.read(position, selector, { through, maxEvents: 1000, maxBytes: 1e9 })
-      for (let at = 0; at < page.fields.length; at += FIELDS_PER_ROW) {
+      for (let at = 0; at < page.fields.length; at += FIELDS_PER_EVENT) {
         events.push(`${page.fields[at]} ${page.fields[at + 1]} ${page.fields[at + 5]}`)
       }
       position = page.position

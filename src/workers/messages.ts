@@ -1,0 +1,38 @@
+// What the main thread and its workers ask of each other.
+
+import type { Config } from '../config/schema.ts'
+import type { TlsMaterial } from '../http/certificates.ts'
+import type { LogHandle } from '../log/share.ts'
+import type { MetricValues } from '../metrics/all-threads.ts'
+
+/** What a worker is started with. */
+export interface WorkerData {
+  readonly name: string
+  /** Its number, from 0. */
+  readonly number: number
+  /** With the port that all workers listen on. */
+  readonly config: Config
+  readonly logLevel: string
+  readonly tls: TlsMaterial | undefined
+  readonly log: LogHandle
+  /** Of `ConnectionCounts`. */
+  readonly counts: SharedArrayBuffer
+}
+
+export type WorkerMethods = {
+  /** Resolves when it listens. */
+  start(): Promise<void>
+  useCertificate(tls: TlsMaterial): Promise<void>
+  metrics(): Promise<MetricValues>
+  /** Drains; resolves when nothing is left. */
+  close(): Promise<void>
+}
+
+export type MainMethods = {
+  /** Of all threads, as text. */
+  readMetrics(): Promise<string>
+  takePublishRate(address: string, events: number): number
+}
+
+/** A line of the log, which the main thread writes. */
+export type WorkerNews = string
