@@ -14,11 +14,12 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { CompressionOptions, CompressionResult } from './load/compression-load.ts'
-import { compressionReport, faults, type CompressionCase } from './support/compression-report.ts'
+import { benchmark, type Outcome } from './support/benchmark.ts'
+import { compressionReport, faults, ratios, type CompressionCase } from './support/compression-report.ts'
 import { HUB } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { isPinned, startServer } from './support/server-process.ts'
-import { openTrust, type Trust } from './support/trust.ts'
+import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/compression.ts [options]
   --connections N,N  over which the streams are spread (10,1000)
@@ -73,22 +74,12 @@ const WAYS: readonly Way[] = [
 
 const DEADLINE_MS = 180_000
 
-// 'exit' listeners end the server.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+await benchmark(usage, values, measure)
 
-if (values.help) console.log(usage)
-else await main()
-
-async function main(): Promise<void> {
-  const trust = await openTrust()
-  try {
-    const cases: CompressionCase[] = []
-    for (const connections of numbers('connections')) cases.push(...(await runShape(connections, trust)))
-    console.log(values.json ? JSON.stringify(cases) : compressionReport(cases))
-    if (faults(cases).length > 0) process.exitCode = 1
-  } finally {
-    await trust.remove()
-  }
+async function measure(trust: Trust): Promise<Outcome> {
+  const cases: CompressionCase[] = []
+  for (const connections of numbers('connections')) cases.push(...(await runShape(connections, trust)))
+  return { text: compressionReport(cases), results: cases, ratios: ratios(cases), faults: faults(cases) }
 }
 
 async function runShape(connections: number, trust: Trust): Promise<CompressionCase[]> {

@@ -1,8 +1,7 @@
 // The tables that bench/compression.ts prints: medians of each way to compress, and ratios to none.
 
-import { availableParallelism, cpus } from 'node:os'
+import type { Ratio } from './benchmark.ts'
 import type { CompressionPhase, CompressionResult } from '../load/compression-load.ts'
-import { isPinned } from './server-process.ts'
 import { median } from './statistics.ts'
 import { figure, table } from './table.ts'
 
@@ -15,11 +14,38 @@ export interface CompressionCase {
 
 export function compressionReport(cases: readonly CompressionCase[]): string {
   const shapes = [...new Set(cases.map(shapeOf))]
-  return [
-    `events of about 170 bytes, Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}${isPinned ? '' : ', NOT PINNED'}`,
-    ...shapes.flatMap(shape => ['', shape, shapeTable(cases.filter(each => shapeOf(each) === shape))]),
-    ...warnings(cases),
-  ].join('\n')
+  const tables = shapes.flatMap(shape => [
+    '',
+    shape,
+    shapeTable(cases.filter(each => shapeOf(each) === shape)),
+  ])
+  return ['events of about 155 bytes', ...tables, ...warnings(cases)].join('\n')
+}
+
+/** Of each way to compress, to none. */
+export function ratios(cases: readonly CompressionCase[]): Ratio[] {
+  return cases.flatMap(each => {
+    const none = cases.find(other => shapeOf(other) === shapeOf(each) && other.way === 'none')
+    if (none === undefined || none === each) return []
+    return each.runs[0]!.phases.flatMap(({ burst }, at) =>
+      FIGURES.map(([name, of]) => ({
+        figure: `${shapeOf(each)}, ${burst} a chunk, ${each.way}: ${name}`,
+        by: 'none',
+        value: medianOf(each, at, of) / medianOf(none, at, of),
+      })),
+    )
+  })
+}
+
+type Figure = (phase: CompressionPhase) => number
+
+const FIGURES: readonly (readonly [name: string, of: Figure])[] = [
+  ['bytes', phase => phase.bytesPerDelivery],
+  ['server CPU, us a delivery', phase => phase.microsPerDelivery],
+]
+
+function medianOf({ runs }: CompressionCase, at: number, of: Figure): number {
+  return median(runs.map(run => of(run.phases[at]!)))
 }
 
 /** Everything that makes a run void: one line each. */
@@ -46,18 +72,12 @@ function shapeTable(cases: readonly CompressionCase[]): string {
   const bursts = none.runs[0]!.phases.map(({ burst }) => burst)
   const rows = bursts.flatMap((burst, at) =>
     cases.map(each => {
-      const of = (value: (phase: CompressionPhase) => number): number =>
-        median(each.runs.map(run => value(run.phases[at]!)))
-      const ofNone = (value: (phase: CompressionPhase) => number): number =>
-        median(none.runs.map(run => value(run.phases[at]!)))
-      const bytes = (phase: CompressionPhase): number => phase.bytesPerDelivery
-      const micros = (phase: CompressionPhase): number => phase.microsPerDelivery
       return [
         `${burst} a chunk, ${each.way}`,
-        figure(of(bytes)),
-        figure(of(bytes) / ofNone(bytes), 2),
-        figure(of(micros), 1),
-        figure(of(micros) / ofNone(micros), 2),
+        ...FIGURES.flatMap(([, of], which) => {
+          const value = medianOf(each, at, of)
+          return [figure(value, which), figure(value / medianOf(none, at, of), 2)]
+        }),
         figure(median(each.runs.map(run => run.memoryPerStreamKiB)), 1),
       ]
     }),
@@ -67,14 +87,14 @@ function shapeTable(cases: readonly CompressionCase[]): string {
 
 function warnings(cases: readonly CompressionCase[]): string[] {
   const phases = cases.flatMap(({ runs }) => runs.flatMap(run => run.phases))
-  const lines = faults(cases)
-  if (lines.length === 0)
-    lines.push('no event lost, repeated or out of order on the streams that were decoded')
-  if (phases.some(phase => phase.loadBusy > 0.9)) lines.push('CAUTION: the load generator was near its limit')
-  if (phases.some(phase => phase.serverWaited > 0.05)) {
-    lines.push('CAUTION: other processes had the core of a server for a while; run again')
-  }
-  return lines
+  const isSound = faults(cases).length === 0
+  return [
+    ...(isSound ? ['no event lost, repeated or out of order on the streams that were decoded'] : []),
+    ...(phases.some(phase => phase.loadBusy > 0.9) ? ['CAUTION: the load generator was near its limit'] : []),
+    ...(phases.some(phase => phase.serverWaited > 0.05)
+      ? ['CAUTION: other processes had the core of a server for a while; run again']
+      : []),
+  ]
 }
 
 function sum(values: readonly number[]): number {

@@ -82,6 +82,13 @@ export const scenarios: readonly Scenario[] = [
     minutes: 1.5,
   },
   {
+    name: 'compression',
+    about: 'no compression, once for all, and a compressor for each stream',
+    file: 'compression.ts',
+    args: [],
+    minutes: 5,
+  },
+  {
     name: 'ceiling',
     about: 'what the load generator of the fan-out can count',
     file: 'ceiling.ts',
