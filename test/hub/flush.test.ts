@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap'
 import { framesOf, type FrameEncoder, type Sink } from '../../src/hub/frames.ts'
 import { Hub } from '../../src/hub/hub.ts'
+import type { Subscriber } from '../../src/hub/subscriber.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
 import { ROOMY } from '../support/roomy.ts'
@@ -27,12 +28,14 @@ async function crowd(t: Test, readers: number): Promise<Crowd> {
   const hub = new Hub(new MemoryLog(ROOMY))
   t.teardown(() => hub.close())
   const chunks: number[] = []
+  const subscribers: Subscriber[] = []
   for (let reader = 0; reader < readers; reader++) {
     const write = (chunk: Buffer): void => void (reader === 0 && chunks.push(chunk.length))
     const sink: Sink = { connection: { turn: 0 }, hasRoom: true, write, end() {} }
-    hub.subscribe(selectorOf(['a']), encoder, sink, { kind: 'now', position: 0, hasStates: false })
+    const start = { kind: 'now', position: 0, hasStates: false } as const
+    subscribers.push(hub.subscribe(selectorOf(['a']), encoder, sink, start))
   }
-  await turn()
+  while (subscribers.some(({ phase }) => phase !== 'live')) await turn()
   return { hub, chunks }
 }
 
