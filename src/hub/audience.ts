@@ -4,18 +4,21 @@
 import type { Position } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { FrameEncoder } from './frames.ts'
+import { SmallSet } from './small-set.ts'
 import type { Subscriber } from './subscriber.ts'
 
 export class Audience {
   readonly key: string
   readonly selector: Selector
   readonly encoder: FrameEncoder
-  readonly subscribers = new Set<Subscriber>()
+  readonly subscribers = new SmallSet<Subscriber>()
   /** How many events the chunk holds so far. */
   events = 0
   /** The last event that was added. */
   newest: Position = 0
-  #frames: Buffer[] = []
+  // Nothing between flushes: of a hundred thousand audiences, what they kept would be moved about by each collection.
+  #first: Buffer | undefined
+  #others: Buffer[] | undefined
 
   constructor(selector: Selector, encoder: FrameEncoder) {
     this.key = audienceKey(selector, encoder)
@@ -26,13 +29,15 @@ export class Audience {
   add(position: Position, frame: Buffer): void {
     this.newest = position
     this.events++
-    this.#frames.push(frame)
+    if (this.#first === undefined) this.#first = frame
+    else (this.#others ??= []).push(frame)
   }
 
   /** The chunk of the flush; the next one starts empty. */
   takeChunk(): Buffer {
-    const chunk = this.#frames.length === 1 ? this.#frames[0]! : Buffer.concat(this.#frames)
-    this.#frames = []
+    const chunk = this.#others === undefined ? this.#first! : Buffer.concat([this.#first!, ...this.#others])
+    this.#first = undefined
+    this.#others = undefined
     this.events = 0
     return chunk
   }
