@@ -93,16 +93,39 @@ export function selectorOfKey(key: string): Selector {
 
 /** Builds a selector from topics and patterns that were validated before. */
 export function selectorOf(names: readonly (Topic | TopicPattern)[]): Selector {
-  const sorted = [...new Set(names)].sort()
-  const topics = sorted.filter(name => !isPattern(name))
-  const patterns = sorted.filter(isPattern)
+  return new NameSelector(names.length === 1 ? names : [...new Set(names)].sort())
+}
+
+// Every subscriber has one, so it holds no more than it must.
+class NameSelector implements Selector {
+  readonly key: string
+  readonly topics: readonly Topic[]
+  readonly patterns: readonly TopicPattern[]
+  /** Made when somebody asks: most subscribers are found by their names, in an index. */
+  #test: ((topic: Topic) => boolean) | undefined
+
+  constructor(names: readonly (Topic | TopicPattern)[]) {
+    // Names hold no control characters, so this cannot run two of them together.
+    this.key = names.join('\n')
+    this.topics = compact(names.filter(name => !isPattern(name)))
+    this.patterns = compact(names.filter(isPattern))
+  }
+
+  matches(topic: Topic): boolean {
+    this.#test ??= testOf(this.topics, this.patterns)
+    return this.#test(topic)
+  }
+}
+
+const NONE: readonly string[] = []
+
+/** An array that was built element by element has room for more. */
+function compact(names: readonly string[]): readonly string[] {
+  return names.length === 0 ? NONE : names.slice()
+}
+
+function testOf(topics: readonly Topic[], patterns: readonly TopicPattern[]): (topic: Topic) => boolean {
   const exact = new Set(topics)
   const matchers = patterns.map(patternMatcher)
-  return {
-    // Names hold no control characters, so this cannot run two of them together.
-    key: sorted.join('\n'),
-    topics,
-    patterns,
-    matches: topic => exact.has(topic) || matchers.some(matches => matches(topic)),
-  }
+  return topic => exact.has(topic) || matchers.some(matches => matches(topic))
 }

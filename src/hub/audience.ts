@@ -5,16 +5,19 @@ import { pays, type CompressionRule } from '../gzip/rule.ts'
 import { SharedChunk, SharedText } from '../gzip/shared-text.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { FrameEncoder } from './frames.ts'
+import { SmallSet } from './small-set.ts'
 import type { Subscriber } from './subscriber.ts'
 
 export class Audience {
   readonly key: string
   readonly selector: Selector
   readonly encoder: FrameEncoder
-  readonly subscribers = new Set<Subscriber>()
+  readonly subscribers = new SmallSet<Subscriber>()
   /** How many events the chunk holds so far. */
   events = 0
-  #frames: Buffer[] = []
+  // Nothing between flushes: of a hundred thousand audiences, what they kept would be moved about by each collection.
+  #first: Buffer | undefined
+  #others: Buffer[] | undefined
   readonly #rule: CompressionRule
   #compressing = 0
   /** What those who compress have in common; kept only where it pays, for it takes 4 KiB. */
@@ -38,13 +41,15 @@ export class Audience {
 
   add(events: number, frames: Buffer): void {
     this.events += events
-    this.#frames.push(frames)
+    if (this.#first === undefined) this.#first = frames
+    else (this.#others ??= []).push(frames)
   }
 
   /** The chunk of the flush; the next one starts empty. */
   takeChunk(): Buffer {
-    const chunk = this.#frames.length === 1 ? this.#frames[0]! : Buffer.concat(this.#frames)
-    this.#frames = []
+    const chunk = this.#others === undefined ? this.#first! : Buffer.concat([this.#first!, ...this.#others])
+    this.#first = undefined
+    this.#others = undefined
     this.events = 0
     return chunk
   }

@@ -49,7 +49,6 @@ const FAST_PAGE_MS = 100
 export class Subscriber {
   readonly selector: Selector
   readonly encoder: FrameEncoder
-  readonly audienceKey: string
   readonly sink: Sink
   /**
    * Everything that matches, up to here, was written to the sink. Live, it is the last flush that brought something: the
@@ -77,7 +76,6 @@ export class Subscriber {
     this.#host = host
     this.selector = selector
     this.encoder = encoder
-    this.audienceKey = audienceKey(selector, encoder)
     this.sink = sink
     this.position = start.position
     this.#acceptsLoss = start.kind === 'earliest' || start.kind === 'unknown'
@@ -85,6 +83,11 @@ export class Subscriber {
     if (start.kind === 'unknown') {
       this.#announce({ reason: 'unknown', resumesAfter: start.position, lostThrough: 0 })
     }
+  }
+
+  // Asked for when it joins, leaves or catches up: too seldom to be kept for every live one.
+  get audienceKey(): string {
+    return audienceKey(this.selector, this.encoder)
   }
 
   /** The sink has room again. */

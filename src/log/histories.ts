@@ -6,7 +6,7 @@ import { RESET, type Position, type Topic } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { Entry } from './entry.ts'
 import type { ReadLimit, ReadPage } from './event-log.ts'
-import { Journal } from './journal.ts'
+import { Journal, type JournalEntry } from './journal.ts'
 import { Losses } from './losses.ts'
 import type { RetentionOf } from './retention.ts'
 import { Ring } from './ring.ts'
@@ -37,6 +37,14 @@ interface History {
   bytes: number
 }
 
+/** Times never decrease, so what has reached an age stands before what has not. */
+interface Age {
+  /** Events up to here were looked at: those that may get this old are gone. */
+  through: Position
+  /** When there is something to look at again; Infinity: not before there is another event. */
+  nextAt: number
+}
+
 // Up to here, merging the topics' rings is cheaper than scanning everything that happened.
 const MAX_MERGED_TOPICS = 64
 
@@ -52,6 +60,8 @@ export class Histories {
   readonly #retentionOf: RetentionOf
   readonly #topics: LRUCache<Topic, History>
   readonly #journal = new Journal()
+  /** By age in milliseconds, as the topics' limits have it. */
+  readonly #ages = new Map<number, Age>()
 
   constructor({ maxBytes, retentionOf, maxLossTopics, missingThrough = 0 }: HistoriesOptions) {
     this.#maxBytes = maxBytes
@@ -90,28 +100,10 @@ export class Histories {
     return { ...page, lostThrough: lostThrough > after ? lostThrough : 0, losses: this.losses.count }
   }
 
-  /** Drops what has expired, oldest first, up to the first event that has not. Times never decrease. */
+  /** Drops what has expired. Looks at each event once for each of the ages that there are, not at the topics. */
   expire(now: number): void {
-    for (;;) {
-      const entry = this.#journal.oldest()
-      if (entry === undefined || entry.time >= now - this.#retentionOf(entry.topic).maxAgeMs) return
-      const history = this.#topics.peek(entry.topic)!
-      this.#loseOldest(entry.topic, history)
-      this.#resize(entry.topic, history)
-    }
-  }
-
-  /** The same for each topic by itself: some may be kept for a shorter time than others. */
-  expireEach(now: number): void {
-    // Resizing moves a topic in the cache's order, so what is walked is a list of its own.
-    const topics = [...this.#topics.keys()]
-    for (const topic of topics) {
-      const history = this.#topics.peek(topic)!
-      const oldestKept = now - this.#retentionOf(topic).maxAgeMs
-      if (history.ring.first()!.time >= oldestKept) continue
-      while (history.ring.length > 0 && history.ring.first()!.time < oldestKept)
-        this.#loseOldest(topic, history)
-      this.#resize(topic, history)
+    for (const [maxAgeMs, age] of this.#ages) {
+      if (age.nextAt < now) this.#expireAt(maxAgeMs, age, now)
     }
   }
 
@@ -144,7 +136,8 @@ export class Histories {
     const { topic, type } = entries[from]!
     if (type === RESET) this.#forget(topic)
     const history = this.#topics.get(topic) ?? this.#begin()
-    const { maxEvents, maxBytes } = this.#retentionOf(topic)
+    const { maxEvents, maxBytes, maxAgeMs } = this.#retentionOf(topic)
+    this.#noteAge(maxAgeMs, entries[from]!)
     // The cache refuses what exceeds it as a whole.
     const mostBytes = Math.min(maxBytes, this.#maxBytes)
     let at = from
@@ -178,6 +171,32 @@ export class Histories {
   #lose(topic: Topic, history: History): void {
     this.changes++
     while (history.ring.length > 0) this.#loseOldest(topic, history)
+  }
+
+  #expireAt(maxAgeMs: number, age: Age, now: number): void {
+    const expired: JournalEntry[] = []
+    age.nextAt = Infinity
+    this.#journal.scan(age.through, Infinity, Infinity, entry => {
+      const dueAt = entry.time + maxAgeMs
+      if (dueAt >= now) {
+        age.nextAt = dueAt
+        return false
+      }
+      age.through = entry.position
+      if (this.#retentionOf(entry.topic).maxAgeMs === maxAgeMs) expired.push(entry)
+      return true
+    })
+    for (const { topic } of expired) {
+      const history = this.#topics.peek(topic)!
+      this.#loseOldest(topic, history)
+      this.#resize(topic, history)
+    }
+  }
+
+  #noteAge(maxAgeMs: number, { position, time }: Entry): void {
+    const age = this.#ages.get(maxAgeMs)
+    if (age === undefined) this.#ages.set(maxAgeMs, { through: position - 1, nextAt: time + maxAgeMs })
+    else if (age.nextAt === Infinity) age.nextAt = time + maxAgeMs
   }
 
   #loseOldest(topic: Topic, history: History): void {

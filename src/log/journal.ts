@@ -40,10 +40,6 @@ export class Journal {
     }
   }
 
-  oldest(): JournalEntry | undefined {
-    return this.#segments[0]?.entries.find(entry => !entry.isGone)
-  }
-
   /**
    * Visits entries in order, those in `(after, through]`, until `visit` returns false or `most` were looked at.
    * Returns the position of the last entry it looked at, or undefined when it came to the end of the range.

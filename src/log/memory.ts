@@ -54,7 +54,7 @@ export class MemoryLog implements EventLog {
     this.#states = new States(options.maxStateBytes)
     this.#keys = new IdempotencyKeys(memoryKeys(options.maxIdempotencyKeys, options.idempotencyKeyAgeMs))
     const interval = expiryInterval(options)
-    this.#expiry = setInterval(() => this.#histories.expireEach(this.#now()), interval).unref()
+    this.#expiry = setInterval(() => this.#histories.expire(this.#now()), interval).unref()
   }
 
   head(): Position {

@@ -22,7 +22,14 @@ t.test('the index finds the members whose selectors match, whoever came and went
   const property = fc.property(steps, fc.array(topic, { maxLength: 8 }), (changes, subjects) => {
     const index = new TopicIndex<object>()
     const members: { selector: Selector }[] = []
-    for (const step of changes) {
+    const isRight = (subject: string): boolean => {
+      const found = new Set<object>()
+      index.match(subject, member => void found.add(member))
+      const wanted = members.filter(each => each.selector.matches(subject))
+      return found.size === wanted.length && wanted.every(each => found.has(each))
+    }
+    // After each change: what is remembered of the topics must not outlive it.
+    return changes.every(step => {
       if (step.kind === 'add') {
         const member = { selector: step.selector }
         members.push(member)
@@ -31,12 +38,7 @@ t.test('the index finds the members whose selectors match, whoever came and went
         const [member] = members.splice(step.which % members.length, 1)
         index.remove(member!.selector, member!)
       }
-    }
-    return subjects.every(subject => {
-      const found = new Set<object>()
-      index.match(subject, member => void found.add(member))
-      const wanted = members.filter(each => each.selector.matches(subject))
-      return found.size === wanted.length && wanted.every(each => found.has(each))
+      return subjects.every(isRight)
     })
   })
   await holds(t, property, { numRuns: 2000 })
