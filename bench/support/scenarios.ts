@@ -89,6 +89,13 @@ export const scenarios: readonly Scenario[] = [
     minutes: 5,
   },
   {
+    name: 'workers',
+    about: 'what a delivery costs with 1, 2 and 4 workers',
+    file: 'workers.ts',
+    args: [],
+    minutes: 3,
+  },
+  {
     name: 'ceiling',
     about: 'what the load generator of the fan-out can count',
     file: 'ceiling.ts',
