@@ -14,6 +14,6 @@ export function figure(value: number, digits = 0): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 
-export function percent(share: number): string {
-  return `${figure(share * 100)}%`
+export function percent(share: number, digits = 0): string {
+  return `${figure(share * 100, digits)}%`
 }
