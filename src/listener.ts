@@ -1,6 +1,7 @@
 // Everything that serves HTTP on one thread, over a log that it is given: app, connections, streams, hub, metrics. A
 // hub has one of these, or one in each worker.
 
+import { once } from 'node:events'
 import type { Http2SecureServer } from 'node:http2'
 import type { AddressInfo, ListenOptions } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -58,6 +59,8 @@ export interface HttpSide {
 
 export interface Listener extends HttpSide {
   readonly metrics: Metrics
+  /** Cuts all connections, without a goodbye; resolves when they are closed. */
+  readonly cut: () => Promise<void>
 }
 
 /** Errors: MILLRACE_PORT_TAKEN, MILLRACE_CONFIG_INVALID. */
@@ -104,6 +107,11 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     metrics,
     useCertificate: changed => (app.server as unknown as Http2SecureServer).setSecureContext(changed),
     close,
+    async cut() {
+      const closed = once(app.server.close(), 'close')
+      connections.destroy()
+      await closed
+    },
   }
 }
 

@@ -26,6 +26,8 @@ export type WorkerMethods = {
   metrics(): Promise<MetricValues>
   /** Drains; resolves when nothing is left. */
   close(): Promise<void>
+  /** Cuts its connections and ends the thread: there is no answer. */
+  end(): void
 }
 
 export type MainMethods = {

@@ -107,7 +107,7 @@ export class WorkerPool implements HttpSide {
 
   #endStalled(worker: HubWorker): void {
     this.#parts.logger.error({ thread: worker.name }, 'a worker does not deliver any more: it is ended')
-    void worker.terminate()
+    void worker.end()
   }
 
   async #replace(number: number, worker: HubWorker, cause: Error | undefined): Promise<void> {
@@ -124,7 +124,7 @@ export class WorkerPool implements HttpSide {
     } catch (error) {
       if (this.#closing.signal.aborted) return
       this.#parts.logger.error({ err: error, thread: worker.name }, 'the new worker did not start')
-      await this.#workers[number]!.terminate()
+      await this.#workers[number]!.end()
     }
   }
 

@@ -12,13 +12,15 @@ const { name, number, config, logLevel, tls, log: handle, counts } = workerData 
 const port = parentPort!
 const main = new Calls<MainMethods>(port)
 const log = new RemoteLog(handle)
+const logger = createThreadLogger(logLevel, name, (line: WorkerNews) => tellNews(port, line))
 let listener: Promise<Listener> | undefined
+let isEnding = false
 
 const methods: WorkerMethods = {
   async start() {
     listener = startListener({
       config,
-      logger: createThreadLogger(logLevel, name, (line: WorkerNews) => tellNews(port, line)),
+      logger,
       log,
       tls,
       counts: new ConnectionCounts(counts, number),
@@ -40,8 +42,28 @@ const methods: WorkerMethods = {
     await (await listener)?.close()
     await log.close()
   },
+  end,
 }
 answerCalls(port, methods)
+
+process.on('uncaughtException', error => {
+  logger.fatal({ err: error }, 'an error that nobody foresaw ends this worker')
+  end()
+})
+
+// Longer, and the thread is ended whatever it has open.
+const END_MS = 1000
+
+// Where a thread ends while HTTP/2 hands it what came, Node aborts the whole process (nodejs/node#38418). So the
+// connections go first, and not from within a callback of theirs (nodejs/node#64850).
+function end(): void {
+  if (isEnding) return
+  isEnding = true
+  setImmediate(() => {
+    setTimeout(() => process.exit(1), END_MS)
+    void listener?.then(({ cut }) => cut()).finally(() => process.exit(1))
+  })
+}
 
 // Without a limit nobody has to be asked.
 function takePublishRate(address: string, events: number): number | Promise<number> {

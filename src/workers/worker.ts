@@ -11,6 +11,9 @@ import type { MainMethods, WorkerData, WorkerMethods, WorkerNews } from './messa
 // A worker that is busy for longer is shown as it was before.
 const METRICS_PATIENCE_MS = 1000
 
+// A worker takes up to a second to end by itself.
+const END_PATIENCE_MS = 2000
+
 export interface WorkerParts {
   readonly share: LogShare
   readonly data: Omit<WorkerData, 'log'>
@@ -67,10 +70,13 @@ export class HubWorker {
   async close(patienceMs: number): Promise<void> {
     const closed = this.#calls.call('close').catch(() => {})
     await Promise.race([closed, sleep(patienceMs, undefined, { ref: false })])
-    await this.terminate()
+    await this.#worker.terminate()
   }
 
-  async terminate(): Promise<void> {
+  /** Has the thread end; one that does not listen any more is ended. */
+  async end(): Promise<void> {
+    this.#calls.call('end').catch(() => {})
+    await Promise.race([this.ended, sleep(END_PATIENCE_MS, undefined, { ref: false })])
     await this.#worker.terminate()
   }
 

@@ -1,4 +1,4 @@
-// The workers of a hub in this process: which of them has a connection, and ending one as a crash would.
+// The workers of a hub in this process: which of them has a connection, and ending one.
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,12 +15,19 @@ process.on('worker', (worker: Worker) => {
   if (name?.startsWith('worker-')) running.set(name, worker)
 })
 
-/** Ends the worker of the hub that was started last; resolves when it is gone. */
-export async function endWorker(name: string): Promise<void> {
+/** Has this worker, of the hub that was started last, fail with an error that nobody foresaw; resolves when it is gone. */
+export async function crashWorker(name: string): Promise<void> {
   const worker = running.get(name)!
   const gone = once(worker, 'exit')
-  await worker.terminate()
+  // No message is null: whoever looks into it throws.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  worker.postMessage(null)
   await gone
+}
+
+/** Ends this worker from outside, as Node does when it is out of memory; resolves when it is gone. */
+export async function terminateWorker(name: string): Promise<void> {
+  await running.get(name)!.terminate()
 }
 
 /** Resolves when this worker serves again, after it was ended. */

@@ -8,7 +8,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import t, { type Test } from 'tap'
 import { answerTo } from '../support/http2-client.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
-import { endWorker, workerIsBack } from '../support/workers.ts'
+import { crashWorker, workerIsBack } from '../support/workers.ts'
 
 const PUBLISHERS = 6
 const FOLLOWERS = 8
@@ -25,7 +25,7 @@ t.test('workers that end under load cost their clients a reconnect, and nobody a
   const publishers = Array.from({ length: PUBLISHERS }, (_, lane) => new Publisher(t, hub, lane))
   for (const name of ['worker-1', 'worker-2', 'worker-1']) {
     await sleep(SECOND_MS)
-    await endWorker(name)
+    await crashWorker(name)
     await workerIsBack(hub, name)
   }
   await sleep(SECOND_MS)

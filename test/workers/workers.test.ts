@@ -11,7 +11,7 @@ import { Http2Client } from '../support/http2-client.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { expectProblem } from '../support/problem.ts'
-import { clientOfEach, endWorker, workerIsBack } from '../support/workers.ts'
+import { clientOfEach, crashWorker, terminateWorker, workerIsBack } from '../support/workers.ts'
 
 t.setTimeout(120_000)
 
@@ -93,7 +93,7 @@ t.test('maxConnections holds for all workers, and what an ended one had is given
   await metricIs(hub, 'millrace_connections', 8)
   const [excess] = (await connections(t, hub, 1)) as [Http2Client]
   await expectProblem(t, await excess.get('/healthz'), 'MILLRACE_TOO_MANY_CONNECTIONS')
-  await endWorker('worker-1')
+  await crashWorker('worker-1')
   await gone(one)
   await workerIsBack(hub, 'worker-1')
   const left = (): number => [other, ...more].filter(({ session }) => !session.destroyed).length
@@ -126,7 +126,7 @@ t.test('/metrics of any worker is that of the hub, and no counter goes back', as
       t.match(all, `nodejs_heap_size_used_bytes{thread="${thread}"}`)
     }
   }
-  await endWorker('worker-2')
+  await crashWorker('worker-2')
   await workerIsBack(hub, 'worker-2')
   t.equal(await metric(hub, 'millrace_published_events_total'), 10)
   t.equal(await metric(hub, 'millrace_delivered_events_total'), 20)
@@ -150,7 +150,7 @@ t.test('a worker that ends again and again is given more and more time, and othe
   const logTo = { write: (line: string) => void reports.push(JSON.parse(line) as (typeof reports)[number]) }
   const hub = await startHub(t, { workers: 2 }, logTo)
   for (let death = 0; death < 3; death++) {
-    await endWorker('worker-1')
+    await (death === 0 ? terminateWorker('worker-1') : crashWorker('worker-1'))
     t.equal((await hub.fetch('/healthz')).status, 200)
     await workerIsBack(hub, 'worker-1')
   }
@@ -167,6 +167,7 @@ t.test('a worker that ends again and again is given more and more time, and othe
     reports.filter(({ msg, thread }) => msg.startsWith('listening') && thread === 'worker-1').length === 4,
     "its own lines come through the main thread's log",
   )
+  t.ok(reports.filter(({ msg }) => msg.startsWith('an error that nobody foresaw')).length >= 2, 'and why')
 })
 
 async function connections(t: Test, hub: TestHub, count: number): Promise<Http2Client[]> {
