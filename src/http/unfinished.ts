@@ -35,9 +35,14 @@ export function endWhatIsUnfinished(
   })
   app.addHook('onError', async (request, _reply, error) => {
     const reason = error instanceof MillraceError ? REASONS[error.code] : undefined
-    if (reason !== undefined) abuse.add(reason, request.ip)
+    if (reason === undefined) return
+    abuse.add(reason, request.ip)
+    if (reason === 'late') knownLate.add(request)
   })
 }
+
+/** They are counted: that the rest of their bodies does not come either is no news. */
+const knownLate = new WeakSet<FastifyRequest>()
 
 const REASONS: { readonly [Code in ErrorCode]?: AbuseReason } = {
   MILLRACE_REQUEST_TIMEOUT: 'late',
@@ -65,7 +70,7 @@ function endLater(request: FastifyRequest, afterMs: number, abuse: AbuseReports)
   const connection = connectionOf(request)
   if (connection !== undefined) connection.explainedBytes += REFUSED_BODY_EXPLAINS
   const timer = setTimeout(() => {
-    abuse.add('late', request.ip)
+    if (!knownLate.has(request)) abuse.add('late', request.ip)
     // The answer was whole (RFC 9113, section 8.1).
     reset(request, constants.NGHTTP2_NO_ERROR)
   }, afterMs).unref()
