@@ -97,7 +97,11 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     await streams.drain(config.drainMs)
     // Uploads have as long as streams.
     const leftMs = Math.max(0, drainedBy - performance.now()) + CLOSE_GRACE_MS
-    await Promise.race([closed, sleep(leftMs, undefined, { ref: false })])
+    // The process must live that long, and what is left may not keep it alive: Node reads nothing from a peer while it
+    // writes to it, and forgets those that are reset meanwhile.
+    const grace = new AbortController()
+    await Promise.race([closed, sleep(leftMs, undefined, { signal: grace.signal }).catch(() => {})])
+    grace.abort()
     connections.destroy()
     await closed
     hub.close()
