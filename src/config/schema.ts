@@ -337,7 +337,8 @@ export const configSchema = Type.Object(
       default: 10_000,
       minimum: 10,
       maximum: MAX_TIMER_MS,
-      description: 'A peer that leaves a PING unanswered for this long is freed.',
+      description:
+        'A peer that leaves a PING unanswered for this long is freed; for twice as long, if it sends something else meanwhile.',
     }),
     idleTimeoutMs: Type.Integer({
       group: 'Connections',

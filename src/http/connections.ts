@@ -17,7 +17,7 @@ export interface ConnectionsOptions extends OverheadOptions {
   readonly maxConnections: number
   /** How often an HTTP/2 peer is sent a PING, in milliseconds. */
   readonly pingIntervalMs: number
-  /** How long it may take to answer, in milliseconds. */
+  /** How long it may take to answer, in milliseconds; twice as long if it sends something else meanwhile. */
   readonly pingTimeoutMs: number
   /** How long an HTTP/2 connection may carry nothing, in milliseconds. */
   readonly idleTimeoutMs: number
@@ -180,11 +180,32 @@ export class Connections {
     // A session that was destroyed stays open until its socket is closed, and throws when it is pinged.
     if (connection === undefined || session.closed || session.destroyed) return
     if (idleMs(connection) >= this.#options.idleTimeoutMs) return session.close()
-    const deadline = setTimeout(() => {
-      connection.hasVanished = true
-      this.#cut(session)
-    }, this.#options.pingTimeoutMs).unref()
-    session.ping(() => clearTimeout(deadline))
+    const stopWaiting = this.#expectAnswer(session, connection)
+    session.ping(stopWaiting)
+  }
+
+  /** Frees the peer unless the returned function is called in time. */
+  #expectAnswer(session: Http2Session, connection: HttpConnection): () => void {
+    const socket = this.#sockets.get(session)!
+    const { bytesRead } = socket
+    let isLastChance = false
+    const look = (): void => {
+      if (isLastChance || socket.bytesRead === bytesRead) {
+        connection.hasVanished = true
+        this.#cut(session)
+      } else {
+        // It sends, so it is there: its answer may be behind all that.
+        isLastChance = true
+        timer.refresh()
+      }
+    }
+    let looking: NodeJS.Immediate | undefined
+    // If this thread was busy for long, the answer may wait to be read: that comes before `look`.
+    const timer = setTimeout(() => (looking = setImmediate(look)), this.#options.pingTimeoutMs).unref()
+    return () => {
+      clearTimeout(timer)
+      clearImmediate(looking)
+    }
   }
 }
 

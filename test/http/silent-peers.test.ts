@@ -1,13 +1,17 @@
 // Silence: streams on which nothing happens are kept open, and peers that are gone without a word are freed.
 
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { queryObjects } from 'node:v8'
 import t from 'tap'
 import { Http1Client } from '../support/http1-client.ts'
 import { Http2Client } from '../support/http2-client.ts'
+import { startHubProcess } from '../support/hub-process.ts'
 import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
+import { FLAG, FRAME, frame, RawHttp2 } from '../support/raw-http2.ts'
 import { startRelay } from '../support/relay.ts'
 
 t.test('a silent stream gets a bare comment every heartbeatMs', async t => {
@@ -67,6 +71,37 @@ t.test('pingTimeoutMs: a peer that vanished with much under way is freed as well
   for (let number = 0; number < 40; number++) await hub.publish('flood', 'x'.repeat(500_000))
   await metricIs(hub, 'millrace_closes_total{reason="vanished"}', 1)
   await metricIs(hub, 'millrace_connections', 1)
+})
+
+t.test('pingTimeoutMs: a peer whose answer waits while the hub stands still has not vanished', async t => {
+  const hub = await startHubProcess(t, ['--ping-interval-ms=200', '--ping-timeout-ms=500'])
+  const raw = await RawHttp2.connect(t, { ...hub, ca: readFileSync(hub.caFile, 'utf8') }, { answers: false })
+  const ping = await raw.find(each => each.type === FRAME.ping)
+  hub.child.kill('SIGSTOP')
+  raw.send(frame(FRAME.settings, FLAG.ack, 0), frame(FRAME.ping, FLAG.ack, 0, ping.payload))
+  await sleep(800)
+  hub.child.kill('SIGCONT')
+  raw.request(1, '/healthz')
+  t.equal(await raw.status(1), 200)
+})
+
+t.test('pingTimeoutMs: a peer that answers after what it was sending has not vanished', async t => {
+  const hub = await startHub(t, { pingIntervalMs: 2000, pingTimeoutMs: 500 })
+  const raw = await RawHttp2.connect(t, hub, { answers: false })
+  raw.send(frame(FRAME.settings, FLAG.ack, 0))
+  const lines = [['content-type', 'application/x-ndjson']] as const
+  raw.request(1, '/topics/a', 'POST', [...lines, ['content-length', '2']])
+  const ping = await raw.find(each => each.type === FRAME.ping)
+  await sleep(250)
+  raw.send(frame(FRAME.data, 0, 1, Buffer.from('1\n')))
+  await sleep(500)
+  raw.send(frame(FRAME.ping, FLAG.ack, 0, ping.payload), frame(FRAME.data, FLAG.endStream, 1))
+  t.equal(await raw.status(1), 201)
+  const mute = await RawHttp2.connect(t, hub, { answers: false })
+  mute.request(1, '/topics/a', 'POST', lines)
+  const pieces = setInterval(() => mute.send(frame(FRAME.data, 0, 1, Buffer.from('1\n'))), 50)
+  await mute.closed
+  clearInterval(pieces)
 })
 
 t.test('idleTimeoutMs: a connection that carries nothing is closed, one with a stream stays', async t => {

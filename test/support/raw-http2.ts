@@ -110,7 +110,11 @@ export class RawHttp2 {
   #received: Buffer = NOTHING
   #news = Promise.withResolvers<void>()
 
-  static async connect(t: Test, hub: Reachable, options: RawOptions = {}): Promise<RawHttp2> {
+  static async connect(
+    t: Test,
+    hub: Pick<Reachable, 'url' | 'ca'>,
+    options: RawOptions = {},
+  ): Promise<RawHttp2> {
     const port = Number(new URL(hub.url).port)
     const ALPNProtocols = ['h2']
     const socket = connect({ port, host: 'localhost', servername: 'localhost', ca: hub.ca, ALPNProtocols })
