@@ -4,7 +4,8 @@
 // With a character that no random name (a feed's, say) contains.
 const MARK = 'SEQ#'
 const DIGITS = 8
-const LENGTH = MARK.length + DIGITS
+/** In bytes. */
+export const MARK_LENGTH = MARK.length + DIGITS
 const ZERO = 48
 const [S, E, Q, HASH] = [83, 69, 81, 35]
 
@@ -21,7 +22,7 @@ export function numberedData(sequence: number, bytes: number): string {
 let filler = ''
 
 function fillerOf(bytes: number): string {
-  const length = Math.max(0, bytes - LENGTH)
+  const length = Math.max(0, bytes - MARK_LENGTH)
   if (filler.length !== length) filler = length === 0 ? '' : ' ' + 'x'.repeat(length - 1)
   return filler
 }
@@ -53,10 +54,10 @@ export class SequenceCheck {
   feed(chunk: Buffer): void {
     const bytes = this.#carry ? Buffer.concat([this.#carry, chunk]) : chunk
     let end = 0
-    for (let at = bytes.indexOf(MARK); at !== -1; at = this.#nextMark(bytes, at)) {
-      if (at + LENGTH > bytes.length) break
-      end = at + LENGTH
-      this.#count(numberAt(bytes, at + MARK.length))
+    for (let at = markAt(bytes, 0); at !== -1; at = this.#nextMark(bytes, at)) {
+      if (at + MARK_LENGTH > bytes.length) break
+      end = at + MARK_LENGTH
+      this.#count(numberAt(bytes, at))
     }
     this.#carry = cutMark(bytes, end)
   }
@@ -66,8 +67,8 @@ export class SequenceCheck {
   // because a distance that has room for two is not learned.
   #nextMark(bytes: Buffer, at: number): number {
     const guess = at + this.#distance
-    if (isMark(bytes, guess) && numberAt(bytes, guess + MARK.length) === this.highest + 1) return guess
-    const next = bytes.indexOf(MARK, at + LENGTH)
+    if (isMark(bytes, guess) && numberAt(bytes, guess) === this.highest + 1) return guess
+    const next = markAt(bytes, at + MARK_LENGTH)
     if (next !== -1) this.#learn(next - at)
     return next
   }
@@ -96,14 +97,21 @@ function isMark(bytes: Buffer, at: number): boolean {
   return bytes[at] === S && bytes[at + 1] === E && bytes[at + 2] === Q && bytes[at + 3] === HASH
 }
 
-function numberAt(bytes: Buffer, start: number): number {
+/** Where the next mark stands, -1 if there is none; it may be cut at the end. */
+export function markAt(bytes: Buffer, from: number): number {
+  return bytes.indexOf(MARK, from)
+}
+
+/** The number of the mark that stands here, whole. */
+export function numberAt(bytes: Buffer, at: number): number {
   let value = 0
-  for (let at = start; at < start + DIGITS; at++) value = value * 10 + bytes[at]! - ZERO
+  for (let digit = at + MARK.length; digit < at + MARK_LENGTH; digit++)
+    value = value * 10 + bytes[digit]! - ZERO
   return value
 }
 
 /** What may be the beginning of a mark that the next chunk ends. */
 function cutMark(bytes: Buffer, from: number): Buffer | undefined {
-  const at = bytes.indexOf(S, Math.max(from, bytes.length - LENGTH + 1))
+  const at = bytes.indexOf(S, Math.max(from, bytes.length - MARK_LENGTH + 1))
   return at === -1 ? undefined : Buffer.from(bytes.subarray(at))
 }

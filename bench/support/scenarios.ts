@@ -96,6 +96,27 @@ export const scenarios: readonly Scenario[] = [
     minutes: 3,
   },
   {
+    name: 'many-topics',
+    about: 'what a publish costs with 100 to 100,000 subscribers and topics',
+    file: 'many-topics.ts',
+    args: [],
+    minutes: 7,
+  },
+  {
+    name: 'memory',
+    about: 'streams and connections in memory, idle and busy',
+    file: 'memory.ts',
+    args: [],
+    minutes: 12,
+  },
+  {
+    name: 'storm',
+    about: 'everybody is cut off, and comes back at once',
+    file: 'storm.ts',
+    args: [],
+    minutes: 1.5,
+  },
+  {
     name: 'ceiling',
     about: 'what the load generator of the fan-out can count',
     file: 'ceiling.ts',

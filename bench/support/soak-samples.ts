@@ -94,7 +94,8 @@ export function soakPlot(samples: readonly SoakSample[], subtitle: string): stri
   return linePlot({
     title: `A hub under churn for ${Math.round(samples.at(-1)!.minute)} minutes`,
     subtitle,
-    times: samples.map(({ minute }) => minute),
+    at: samples.map(({ minute }) => minute),
+    axis: { title: 'minutes' },
     panels: [
       {
         title: 'Memory',

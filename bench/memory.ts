@@ -1,0 +1,76 @@
+// What streams and connections take of the hub's memory, idle and busy, and whether that grows with what they are sent.
+//
+// Method. Each run starts a fresh hub (log in memory, which keeps the last 100 events) on core 0, and the load on core 1. The
+// load opens all streams on one topic (HTTP/2 over TLS), lets the hub settle, and then publishes paced events in rounds. The
+// hub's memory (PSS) and its heap in use are compared with what they were before the streams were opened: idle, and after
+// each round. Shapes that differ in connections only tell what a connection takes beside its streams. Heartbeats are as
+// usual. Every stream must get every event, in order. What is printed are medians over the runs. What the kernel holds for
+// sockets is not in PSS.
+
+import { parseArgs } from 'node:util'
+import type { MemoryOptions, MemoryResult } from './load/memory-load.ts'
+import { benchmark, type Outcome } from './support/benchmark.ts'
+import { HUB } from './support/hub.ts'
+import { runLoad } from './support/load-process.ts'
+import { memoryReport } from './support/memory-report.ts'
+import { startServer } from './support/server-process.ts'
+import { shapeFaults, streamShapes, type StreamShape } from './support/stream-shapes.ts'
+import type { Trust } from './support/trust.ts'
+
+const usage = `Usage: node bench/memory.ts [options]
+  --shapes LIST     streams x connections (20000x200,20000x2000,2000x2000)
+  --rounds N        of events (4)
+  --events N        in a round (50)
+  --rate N          events a second (5)
+  --bytes N         of data in an event (100)
+  --runs N          of each shape (3)
+  --json            print every run as JSON instead of the table`
+
+const { values } = parseArgs({
+  options: {
+    shapes: { type: 'string', default: '20000x200,20000x2000,2000x2000' },
+    rounds: { type: 'string', default: '4' },
+    events: { type: 'string', default: '50' },
+    rate: { type: 'string', default: '5' },
+    bytes: { type: 'string', default: '100' },
+    runs: { type: 'string', default: '3' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const DEADLINE_MS = 300_000
+
+await benchmark(usage, values, measure)
+
+async function measure(trust: Trust): Promise<Outcome> {
+  const shapes = streamShapes<MemoryResult>(values.shapes)
+  for (let run = 0; run < number(values.runs); run++) {
+    for (const shape of shapes) {
+      shape.runs.push(await runOnce(shape, trust))
+      if (process.stderr.isTTY) process.stderr.write('.')
+    }
+  }
+  return { text: memoryReport(shapes, number(values.events)), results: shapes, faults: shapeFaults(shapes) }
+}
+
+async function runOnce(
+  { streams, connections }: StreamShape<MemoryResult>,
+  { certsDir, ca }: Trust,
+): Promise<MemoryResult> {
+  const server = await startServer(HUB, certsDir, ['--log=memory:', '--log-max-topic-events=100'])
+  try {
+    const place = { port: server.port, ca, path: '/topics/bench/memory', serverPid: server.pid }
+    const [rounds, events, rate] = [number(values.rounds), number(values.events), number(values.rate)]
+    const options = { ...place, streams, connections, rounds, events, rate, eventBytes: number(values.bytes) }
+    return await runLoad<MemoryResult>('memory-load', options satisfies MemoryOptions, DEADLINE_MS)
+  } finally {
+    await server.stop()
+  }
+}
+
+function number(text: string): number {
+  const value = Number(text)
+  if (!(value > 0)) throw new Error(`${text} is not a positive number\n${usage}`)
+  return value
+}
