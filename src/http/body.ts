@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
 import { connectionOf, http2StreamOf } from './connections.ts'
-import { BODY_EXPLAINS } from './overhead.ts'
+import { BODY_EXPLAINS, WINDOW_BYTES } from './overhead.ts'
 import type { HeldPiece } from './held-bytes.ts'
 
 export interface BodyLimits {
@@ -136,9 +136,9 @@ function takeBody(
   take: (chunk: Buffer) => void,
 ): Promise<void> {
   const incoming = request.raw
-  const explain = explaining(request)
+  if (incoming.destroyed) return Promise.reject(cut())
+  const { explain, end } = explaining(request)
   return new Promise((resolve, reject) => {
-    if (incoming.destroyed) return reject(cut())
     const timer = setTimeout(() => settle(late(bodyTimeoutMs)), bodyTimeoutMs).unref()
     const onData = (chunk: Buffer): void => {
       timer.refresh()
@@ -153,6 +153,7 @@ function takeBody(
     const onCut = (cause?: unknown): void => settle(cut(cause))
     const settle = (error?: Error): void => {
       clearTimeout(timer)
+      end(error === undefined)
       incoming.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut)
       if (error === undefined) return resolve()
       throwAwayRest(incoming, explain)
@@ -169,7 +170,8 @@ async function* bodyOf(
   mayRest: () => boolean = () => false,
 ): AsyncGenerator<Buffer> {
   const incoming = request.raw
-  const explain = explaining(request)
+  const { explain, end } = explaining(request)
+  let isWhole = false
   // Whoever stops reading half-way still has an answer to send on this stream.
   const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, void>
   try {
@@ -180,24 +182,41 @@ async function* bodyOf(
       explain(value)
       yield value
     }
+    isWhole = true
   } catch (error) {
     throw error instanceof MillraceError ? error : cut(error)
   } finally {
+    end(isWhole)
     void chunks.return?.()
     throwAwayRest(incoming, explain)
   }
   await requireWhole(request)
 }
 
-function explaining(request: FastifyRequest): (chunk: Buffer) => void {
+/** Tells the connection which of its bytes are this body's: `overhead.ts` wants to know. */
+function explaining(request: FastifyRequest): Explaining {
   const connection = connectionOf(request)
-  return chunk => {
-    if (connection !== undefined) connection.explainedBytes += chunk.length * BODY_EXPLAINS
+  if (connection !== undefined) connection.openBodies++
+  return {
+    explain(chunk) {
+      if (connection !== undefined) connection.explainedBytes += chunk.length * BODY_EXPLAINS
+    },
+    end(isWhole) {
+      if (connection === undefined) return
+      connection.openBodies--
+      if (!isWhole) connection.explainedBytes += WINDOW_BYTES
+    },
   }
 }
 
+interface Explaining {
+  readonly explain: (chunk: Buffer) => void
+  /** No more of it is read, or what is read is thrown away. What was under way goes unread if it is not `isWhole`. */
+  readonly end: (isWhole: boolean) => void
+}
+
 /** The rest of a body that is given up would stand in the way of the connection's next request (HTTP/1.1). */
-function throwAwayRest(incoming: IncomingMessage, explain: (chunk: Buffer) => void): void {
+function throwAwayRest(incoming: IncomingMessage, explain: Explaining['explain']): void {
   incoming.on('error', () => {}).on('data', explain)
 }
 

@@ -163,6 +163,7 @@ export class Connections {
       isAbusive: false,
       address: remoteAddress,
       explainedBytes: 0,
+      openBodies: 0,
       held: new HeldBytes(this.#options.maxHeldBytesPerConnection),
       idle: { explainedBytes: 0, since: performance.now() },
     }

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError, type ErrorCode } from '../errors.ts'
 import type { AbuseReason, AbuseReports } from './abuse.ts'
 import { connectionOf, http2StreamOf } from './connections.ts'
-import { REFUSED_BODY_EXPLAINS } from './overhead.ts'
+import { WINDOW_BYTES } from './overhead.ts'
 
 export interface UnfinishedOptions {
   /** How long a client may read nothing of its answer, in milliseconds. */
@@ -68,7 +68,8 @@ export function holdUntilEnd(request: FastifyRequest, reply: FastifyReply, bytes
 function endLater(request: FastifyRequest, afterMs: number, abuse: AbuseReports): void {
   if (request.raw.complete) return
   const connection = connectionOf(request)
-  if (connection !== undefined) connection.explainedBytes += REFUSED_BODY_EXPLAINS
+  // What is under way.
+  if (connection !== undefined) connection.explainedBytes += WINDOW_BYTES
   const timer = setTimeout(() => {
     if (!knownLate.has(request)) abuse.add('late', request.ip)
     // The answer was whole (RFC 9113, section 8.1).

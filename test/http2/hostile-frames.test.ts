@@ -200,3 +200,22 @@ t.test('a client that returns each little window twice is left alone', async t =
   const rate = (events * streams.length) / 5
   t.ok(rate > 200, `${Math.round(rate)} deliveries a second`)
 })
+
+t.test('a publisher whose uploads wait is left alone', async t => {
+  const hub = await startVictim(t, ['--max-publish-rate=10'])
+  const raw = await RawHttp2.connect(t, hub)
+  const ids = Array.from({ length: 8 }, (_, number) => 1 + number * 2)
+  for (const id of ids) {
+    raw.request(id, '/topics/a', 'POST', [['content-type', 'application/x-ndjson']])
+    raw.send(frame(FRAME.data, 0, id, Buffer.from('1\n'.repeat(100))))
+  }
+  // Until the hub has looked at what came. Then as much as HTTP/2 lets a client send before any of it is read.
+  await sleep(2500)
+  for (const id of ids) {
+    for (let part = 0; part < 6; part++) raw.send(frame(FRAME.data, 0, id, Buffer.alloc(10_000, '1\n')))
+  }
+  await sleep(5000)
+  raw.request(9001, '/healthz')
+  t.equal(await raw.status(9001), 200)
+  raw.cut()
+})
