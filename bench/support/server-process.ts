@@ -26,7 +26,7 @@ export const isPinned = canPin
 export const ALL_CORES = `0-${availableParallelism() - 1}`
 
 // As `npm start` and the `millrace` command have it.
-const NODE_FLAGS = ['--max-semi-space-size=2']
+const NODE_FLAGS = ['--max-semi-space-size=8']
 
 export interface ServerProcess {
   readonly pid: number

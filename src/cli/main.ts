@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2
+#!/usr/bin/env -S node --max-semi-space-size=8
 // The `millrace` command: its subcommands, and how a failed one ends.
 
 import { Command, type CommanderError } from 'commander'

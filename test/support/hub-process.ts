@@ -11,7 +11,7 @@ import type { Test } from 'tap'
 const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
 
 // As `npm start` and the installed command have it.
-const NODE_FLAGS = ['--max-semi-space-size=2']
+const NODE_FLAGS = ['--max-semi-space-size=8']
 
 export interface HubProcess {
   readonly url: string
