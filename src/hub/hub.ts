@@ -24,6 +24,9 @@ const MAX_FLUSH_BYTES = 8 * 1024 * 1024
 // but not less than this: below it, writing costs more than what is written.
 const FULL_CHUNK_SIZE = 8 * 1024
 
+// Where the log is in another thread, so many flushes may be on their way from there: while one is written, others come.
+const FLUSHES_AHEAD = 4
+
 // So many connections are written to in one turn of the event loop: what was written leaves while it is in the
 // caches, and requests are answered in between.
 const CONNECTIONS_PER_TURN = 16
@@ -177,7 +180,7 @@ export class Hub implements SubscriberHost {
       return
     }
     this.observer.flushed(performance.now() - startedAt)
-    this.#tail.delivered(this.position)
+    this.#tail.delivered(this.position, FLUSHES_AHEAD * this.#flushSize)
     if (this.#pending.length > 0) setImmediate(() => this.#flush())
     else this.#isFlushing = false
   }

@@ -65,9 +65,9 @@ export interface Tail {
   readonly after: Position
   /**
    * To be called now and then: whoever listens is done with the events up to here. A log in another thread takes no more
-   * events while that is too far behind.
+   * events while more than `ahead`, about, in characters, is on its way to this listener.
    */
-  delivered(through: Position): void
+  delivered(through: Position, ahead: number): void
   readonly stop: () => void
 }
 

@@ -27,8 +27,9 @@ import {
 } from './share.ts'
 import { SharedFigures } from './shared-figures.ts'
 
-// So much is delivered before the log's thread is told: a message for every flush would cost more than it is worth.
-const ACKNOWLEDGE_SIZE = 256 * 1024
+// Half of what may be ahead is delivered before the log's thread is told: a message for every flush would cost more than
+// it is worth.
+const TOLD_AT = 0.5
 
 interface PendingAppend extends FlatAppend {
   resolve(appended: Appended): void
@@ -38,6 +39,8 @@ interface PendingAppend extends FlatAppend {
 interface RemoteTail {
   readonly listener: TailListener
   delivered: Position
+  /** How much more may be on its way to it. */
+  ahead: number
 }
 
 export class RemoteLog implements EventLog {
@@ -50,14 +53,18 @@ export class RemoteLog implements EventLog {
   /** What was handed over and is not delivered by all, a message each. */
   #underWay: { readonly through: Position; readonly size: number }[] = []
   #unacknowledged = 0
+  /** What the log's thread was last told of that. */
+  #ahead: number
+  readonly #maxAhead: number
   #appends: PendingAppend[] = []
 
-  constructor({ port, epoch, figures, after }: LogHandle) {
+  constructor({ port, epoch, figures, after, maxAheadSize }: LogHandle) {
     this.epoch = epoch
     this.#port = port
     this.#calls = new Calls(port)
     this.#figures = new SharedFigures(figures)
     this.#handedOver = after
+    this.#ahead = this.#maxAhead = maxAheadSize
     onNews(port, (fields: readonly Field[]) => this.#take(eventsOf(fields)))
   }
 
@@ -104,12 +111,13 @@ export class RemoteLog implements EventLog {
 
   tail(listener: TailListener): Tail {
     const after = this.#handedOver
-    const tail: RemoteTail = { listener, delivered: after }
+    const tail: RemoteTail = { listener, delivered: after, ahead: this.#maxAhead }
     this.#tails.add(tail)
     return {
       after,
-      delivered: through => {
+      delivered: (through, ahead) => {
         tail.delivered = through
+        tail.ahead = ahead
         this.#acknowledge()
       },
       stop: () => {
@@ -156,13 +164,20 @@ export class RemoteLog implements EventLog {
 
   #acknowledge(): void {
     let through = this.#handedOver
-    for (const { delivered } of this.#tails) through = Math.min(through, delivered)
+    let ahead = this.#maxAhead
+    for (const tail of this.#tails) {
+      through = Math.min(through, tail.delivered)
+      ahead = Math.min(ahead, tail.ahead)
+    }
     while (this.#underWay.length > 0 && this.#underWay[0]!.through <= through) {
       this.#unacknowledged += this.#underWay.shift()!.size
     }
-    if (this.#unacknowledged < ACKNOWLEDGE_SIZE) return
-    tellNews(this.#port, { size: this.#unacknowledged } satisfies Delivered)
+    if (this.#unacknowledged === 0) return
+    // By the smaller of the two: what the log's thread knows is what it waits for.
+    if (this.#unacknowledged < TOLD_AT * Math.min(ahead, this.#ahead)) return
+    tellNews(this.#port, { size: this.#unacknowledged, ahead } satisfies Delivered)
     this.#unacknowledged = 0
+    this.#ahead = ahead
   }
 }
 

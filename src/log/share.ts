@@ -11,8 +11,8 @@ import type { Appended, EventLog, ReadLimit, ReadPage, Tail, TopicSummary } from
 import { flatEvents, newEventsOf, type Field } from './flat-events.ts'
 import { SharedFigures } from './shared-figures.ts'
 
-// Appends wait while a thread has more than this before it that it has not delivered: its queue is in memory.
-const MAX_BEHIND_SIZE = 4 * 1024 * 1024
+// Appends wait while a thread has more before it than it has asked for, or at the most this: its queue is in memory.
+const MAX_AHEAD_SIZE = 4 * 1024 * 1024
 
 // A thread that is so far behind, and delivers nothing for so long, does not work any more.
 const STALL_MS = 30_000
@@ -38,17 +38,23 @@ export interface LogHandle {
   readonly figures: SharedArrayBuffer
   /** The first events that come are those behind this position. */
   readonly after: Position
+  /** How much may be on its way at the most, as `sizeOf` counts. */
+  readonly maxAheadSize: number
 }
 
-/** How much of what was handed over a thread has delivered since it last said so. */
+/** What a thread says now and then. */
 export interface Delivered {
+  /** How much it has delivered since it last said so. */
   readonly size: number
+  /** How much may be on its way to it from here on: no more than `maxAheadSize`. */
+  readonly ahead: number
 }
 
 interface Reader {
   readonly port: MessagePort
   /** What it has delivered, counted as `#sent` is. */
   delivered: number
+  ahead: number
   /** Runs while it is too far behind. */
   stall: NodeJS.Timeout | undefined
   readonly onStall: () => void
@@ -57,7 +63,7 @@ interface Reader {
 export class LogShare {
   readonly #log: EventLog
   readonly #tail: Tail
-  readonly #maxBehindSize: number
+  readonly #maxAheadSize: number
   readonly #stallMs: number
   readonly #figures = new SharedFigures()
   readonly #readers = new Set<Reader>()
@@ -69,9 +75,9 @@ export class LogShare {
   #flushed: PromiseWithResolvers<void> | undefined
   #appendsWaiting: (() => void)[] = []
 
-  constructor(log: EventLog, { maxBehindSize = MAX_BEHIND_SIZE, stallMs = STALL_MS } = {}) {
+  constructor(log: EventLog, { maxAheadSize = MAX_AHEAD_SIZE, stallMs = STALL_MS } = {}) {
     this.#log = log
-    this.#maxBehindSize = maxBehindSize
+    this.#maxAheadSize = maxAheadSize
     this.#stallMs = stallMs
     this.#tail = log.tail(events => this.#take(events))
     this.#through = this.#tail.after
@@ -81,7 +87,13 @@ export class LogShare {
   /** `onStall` is called when the thread at the other end has delivered nothing for too long. */
   connect(onStall: () => void): { handle: LogHandle; disconnect: () => void } {
     const { port1: port, port2 } = new MessageChannel()
-    const reader: Reader = { port, delivered: this.#sent, stall: undefined, onStall }
+    const reader: Reader = {
+      port,
+      delivered: this.#sent,
+      ahead: this.#maxAheadSize,
+      stall: undefined,
+      onStall,
+    }
     // What waits in the batch comes to this reader too.
     for (const event of this.#batch) reader.delivered -= sizeOf(event)
     this.#readers.add(reader)
@@ -89,7 +101,7 @@ export class LogShare {
       port,
       logMethods(this.#log, this.#selectors, appends => this.#append(appends)),
     )
-    onNews(port, ({ size }: Delivered) => this.#noteDelivered(reader, size))
+    onNews(port, (delivered: Delivered) => this.#noteDelivered(reader, delivered))
     // Whoever holds the log decides how long the process lives.
     port.unref()
     const handle = {
@@ -97,6 +109,7 @@ export class LogShare {
       epoch: this.#log.epoch,
       figures: this.#figures.memory,
       after: this.#through,
+      maxAheadSize: this.#maxAheadSize,
     }
     return { handle, disconnect: () => this.#remove(reader) }
   }
@@ -142,7 +155,7 @@ export class LogShare {
       this.#through = batch.at(-1)!.position
       const fields = flatEvents(batch)
       for (const { port } of this.#readers) tellNews(port, fields)
-      this.#tail.delivered(this.#through)
+      this.#tail.delivered(this.#through, this.#maxAheadSize)
     }
     this.#flushed!.resolve()
     this.#flushed = undefined
@@ -171,12 +184,13 @@ export class LogShare {
     return false
   }
 
-  #isBehind({ delivered }: Reader): boolean {
-    return this.#sent - delivered > this.#maxBehindSize
+  #isBehind({ delivered, ahead }: Reader): boolean {
+    return this.#sent - delivered > ahead
   }
 
-  #noteDelivered(reader: Reader, size: number): void {
+  #noteDelivered(reader: Reader, { size, ahead }: Delivered): void {
     reader.delivered += size
+    reader.ahead = ahead
     if (this.#isBehind(reader)) reader.stall?.refresh()
     else {
       clearTimeout(reader.stall)

@@ -8,7 +8,7 @@ import { RemoteLog } from '../../src/log/remote.ts'
 import { LogShare } from '../../src/log/share.ts'
 import { ROOMY } from '../support/roomy.ts'
 
-const MAX_BEHIND_SIZE = 1_000_000
+const MAX_AHEAD_SIZE = 1_000_000
 const EVENT_SIZE = 200_000
 const EVENTS = 20
 
@@ -17,7 +17,7 @@ t.test('appends wait while one thread is behind, whosever they are, and go on in
   const reader = follow(connect().remote)
   const publisher = connect().remote
   const answers = publishAll(publisher)
-  const most = Math.ceil(MAX_BEHIND_SIZE / EVENT_SIZE)
+  const most = Math.ceil(MAX_AHEAD_SIZE / EVENT_SIZE)
   while (reader.handedOver < most) await sleep(1)
   // However long nobody delivers.
   await sleep(50)
@@ -31,6 +31,27 @@ t.test('appends wait while one thread is behind, whosever they are, and go on in
     await answers,
     Array.from({ length: EVENTS }, (_, at) => at + 1),
   )
+})
+
+t.test('a thread has no more before it than it asks for', async t => {
+  const { log, connect } = open(t)
+  const reader = follow(connect().remote)
+  const publisher = connect().remote
+  const few = 2
+  await publisher.append([{ topic: 'a', data: 'x'.repeat(3 * EVENT_SIZE) }])
+  // Enough for the log's thread to be told.
+  reader.deliver(1, few * EVENT_SIZE)
+  await sleep(10)
+  const answers = publishAll(publisher)
+  await sleep(50)
+  t.equal(log.head(), 1 + few, 'appends wait')
+  while (log.head() < 1 + EVENTS) {
+    reader.deliver(reader.handedOver, few * EVENT_SIZE)
+    await sleep(5)
+    const underWay = log.head() - reader.delivered
+    t.ok(underWay <= few + 1, `${underWay} are under way`)
+  }
+  t.equal((await answers).length, EVENTS)
 })
 
 t.test('a thread that delivers nothing for long is told of, and appends go on without it', async t => {
@@ -64,7 +85,8 @@ t.test('a thread that comes later has nothing of what was before, and all that i
 interface Reader {
   readonly handedOver: Position
   readonly delivered: Position
-  deliver(through: Position): void
+  /** `ahead`: how much more may be on its way. */
+  deliver(through: Position, ahead?: number): void
 }
 
 function follow(remote: RemoteLog): Reader {
@@ -78,9 +100,9 @@ function follow(remote: RemoteLog): Reader {
     get delivered() {
       return delivered
     },
-    deliver(through) {
+    deliver(through, ahead = MAX_AHEAD_SIZE) {
       delivered = through
-      tail.delivered(through)
+      tail.delivered(through, ahead)
     },
   }
 }
@@ -100,7 +122,7 @@ function open(t: Test): {
   connect: (onStall?: () => void) => { remote: RemoteLog; disconnect: () => void }
 } {
   const log = new MemoryLog(ROOMY)
-  const share = new LogShare(log, { maxBehindSize: MAX_BEHIND_SIZE, stallMs: 100 })
+  const share = new LogShare(log, { maxAheadSize: MAX_AHEAD_SIZE, stallMs: 100 })
   t.teardown(async () => {
     share.close()
     await log.close()
