@@ -8,16 +8,16 @@ import { Http2Connection } from './http2-connection.ts'
 import { OrderedCount } from './ordered-count.ts'
 import { post } from './post.ts'
 import { reportBack } from './report-back.ts'
+import { shapes, type ManyTopicsShape, type Shape } from './many-topics-shapes.ts'
 import { numberedData } from './sequence-check.ts'
 import { connectTo, type Target } from './subscribers.ts'
-
-export type ManyTopicsShape = 'own' | 'patterns' | 'crowd'
 
 export interface ManyTopicsOptions extends Target {
   readonly serverPid: number
   readonly shape: ManyTopicsShape
   readonly size: number
-  readonly batches: number
+  /** How many are measured, about. */
+  readonly deliveries: number
 }
 
 export interface ManyTopicsResult {
@@ -31,7 +31,6 @@ export interface ManyTopicsResult {
   readonly failures: number
 }
 
-const BATCH = 100
 const EVENT_BYTES = 100
 // The same for all sizes, so that a batch is spread over as many writes to sockets.
 const CONNECTIONS = 100
@@ -43,10 +42,8 @@ const DEADLINE_MS = 20_000
 // So many batches before it counts: code gets fast with use, and buffers find their size.
 const WARM_UP = 20
 
-await reportBack(run)
-
 async function run(options: ManyTopicsOptions): Promise<ManyTopicsResult> {
-  const { serverPid, batches } = options
+  const { serverPid, deliveries } = options
   const shape = shapes[options.shape](options.size)
   const publisher = await connectTo(options)
   const arrivals = new Arrivals()
@@ -58,7 +55,8 @@ async function run(options: ManyTopicsOptions): Promise<ManyTopicsResult> {
   await sleep(SETTLE_MS)
   const streamKiB = ((await memoryKiB(serverPid)) - before) / shape.paths.length
   const topics = topicsInTurn(shape.topics)
-  const feed = new Feed(publisher, options.path, arrivals, shape.readersPerEvent)
+  const feed = new Feed(publisher, options.path, arrivals, shape)
+  const batches = Math.ceil(deliveries / shape.readersPerEvent / shape.batch)
   for (let batch = 0; batch < WARM_UP; batch++) await feed.publish(topics)
   const cpuBefore = await cpuTime(serverPid)
   for (let batch = 0; batch < batches; batch++) await feed.publish(topics)
@@ -73,79 +71,8 @@ async function run(options: ManyTopicsOptions): Promise<ManyTopicsResult> {
   const failures = first.failed + others.failed + feed.refused
   await Promise.all([first.close(), others.close()])
   publisher.destroy()
-  const microsPerEvent = ((cpu.usedMs - cpuBefore.usedMs) * 1000) / (batches * BATCH)
+  const microsPerEvent = ((cpu.usedMs - cpuBefore.usedMs) * 1000) / (batches * shape.batch)
   return { microsPerEvent, readersPerEvent: shape.readersPerEvent, streamKiB, wrong, failures }
-}
-
-// ---- who wants what
-
-interface Shape {
-  readonly topics: readonly string[]
-  /** Of each subscriber. */
-  readonly paths: readonly string[]
-  /** The topics that this subscriber gets. */
-  wanted(subscriber: number): readonly string[]
-  readonly readersPerEvent: number
-}
-
-const shapes: Readonly<Record<ManyTopicsShape, (size: number) => Shape>> = { own, patterns, crowd }
-
-function own(size: number): Shape {
-  const topics = topicsOfSites(size / 10)
-  return {
-    topics,
-    paths: topics.map(topic => `/topics/${topic}`),
-    wanted: subscriber => [topics[subscriber]!],
-    readersPerEvent: 1,
-  }
-}
-
-// Ten subscribers follow a site as a whole, and each of them one topic of each of the next two sites.
-function patterns(size: number): Shape {
-  const sites = size / 10
-  const names = (at: number): string[] =>
-    [1, 2].map(step => topicOf(((at % sites) + step) % sites, Math.floor(at / sites)))
-  return {
-    topics: topicsOfSites(sites),
-    paths: Array.from({ length: size }, (_, at) => feedPath([...names(at), `${siteOf(at % sites)}/**`])),
-    wanted: at => [...names(at), ...topicsOfSite(at % sites)],
-    readersPerEvent: 12,
-  }
-}
-
-// A site by pattern, and ten topics by name, each of another site: 20 of the 1,000 topics, for each of 10,000.
-function crowd(size: number): Shape {
-  const sites = size / 100
-  const names = (at: number): string[] =>
-    Array.from({ length: 10 }, (_, step) =>
-      topicOf((at + 1 + step) % sites, (step + Math.floor(at / sites)) % 10),
-    )
-  return {
-    topics: topicsOfSites(sites),
-    paths: Array.from({ length: size }, (_, at) => feedPath([...names(at), `${siteOf(at % sites)}/*`])),
-    wanted: at => [...names(at), ...topicsOfSite(at % sites)],
-    readersPerEvent: 200,
-  }
-}
-
-function topicsOfSites(sites: number): string[] {
-  return Array.from({ length: sites }, (_, site) => topicsOfSite(site)).flat()
-}
-
-function topicsOfSite(site: number): string[] {
-  return Array.from({ length: 10 }, (_, sensor) => topicOf(site, sensor))
-}
-
-function topicOf(site: number, sensor: number): string {
-  return `${siteOf(site)}/${sensor}`
-}
-
-function siteOf(site: number): string {
-  return `plants/${String(site).padStart(5, '0')}`
-}
-
-function feedPath(names: readonly string[]): string {
-  return `/feed?${names.map(name => `topic=${name}`).join('&')}`
 }
 
 /** All of them, again and again, in an order that leaps from site to site. */
@@ -155,8 +82,6 @@ function topicsInTurn(topics: readonly string[]): () => string {
   const step = topics.length > 1000 ? 7919 : 37
   return () => topics[(at += step) % topics.length]!
 }
-
-// ---- those who read, and the one who writes
 
 class Arrivals {
   count = 0
@@ -219,25 +144,27 @@ class Feed {
   readonly #session: ClientHttp2Session
   readonly #path: string
   readonly #arrivals: Arrivals
-  readonly #readers: number
+  readonly #shape: Shape
   #sequence = 0
 
-  constructor(session: ClientHttp2Session, path: string, arrivals: Arrivals, readersPerEvent: number) {
+  constructor(session: ClientHttp2Session, path: string, arrivals: Arrivals, shape: Shape) {
     this.#session = session
     this.#path = path
     this.#arrivals = arrivals
-    this.#readers = readersPerEvent
+    this.#shape = shape
   }
 
   /** A batch; resolves when it has arrived. */
   async publish(next: () => string): Promise<void> {
     let lines = ''
-    for (let at = 0; at < BATCH; at++) {
+    for (let at = 0; at < this.#shape.batch; at++) {
       const topic = next()
       this.published.set(topic, (this.published.get(topic) ?? 0) + 1)
       lines += JSON.stringify({ topic, data: numberedData(++this.#sequence, EVENT_BYTES) }) + '\n'
     }
     if (!(await post(this.#session, this.#path, lines, 'application/x-ndjson'))) this.refused++
-    await this.#arrivals.reached(this.#sequence * this.#readers)
+    await this.#arrivals.reached(this.#sequence * this.#shape.readersPerEvent)
   }
 }
+
+await reportBack(run)

@@ -1,6 +1,7 @@
 // The table of bench/many-topics.ts, and its picture.
 
-import type { ManyTopicsResult, ManyTopicsShape } from '../load/many-topics-load.ts'
+import type { ManyTopicsResult } from '../load/many-topics-load.ts'
+import type { ManyTopicsShape } from '../load/many-topics-shapes.ts'
 import { linePlot } from './line-plot.ts'
 import { median } from './statistics.ts'
 import { figure, table } from './table.ts'
