@@ -13,6 +13,8 @@ export class Audience {
   readonly selector: Selector
   readonly encoder: FrameEncoder
   readonly subscribers = new SmallSet<Subscriber>()
+  /** The same, to be walked without an object for each step; made anew when somebody has come or gone. */
+  #readers: readonly Subscriber[] | undefined
   /** How many events the chunk holds so far. */
   events = 0
   // Nothing between flushes: of a hundred thousand audiences, what they kept would be moved about by each collection.
@@ -31,12 +33,21 @@ export class Audience {
   }
 
   join(subscriber: Subscriber): void {
+    this.#readers = undefined
     this.subscribers.add(subscriber)
     if (subscriber.sink.isCompressing) this.#compressing++
   }
 
   leave(subscriber: Subscriber): void {
+    this.#readers = undefined
     if (this.subscribers.delete(subscriber) && subscriber.sink.isCompressing) this.#compressing--
+  }
+
+  /** The subscribers as they are now. Whoever leaves later is in it still, and not live any more. */
+  readers(): readonly Subscriber[] {
+    const readers = this.#readers ?? [...this.subscribers]
+    if (readers.length > 1) this.#readers = readers
+    return readers
   }
 
   add(events: number, frames: Buffer): void {

@@ -190,9 +190,12 @@ export class Hub implements SubscriberHost {
     let connections = 0
     for (const { audience, events, chunk, shared } of deliveries) {
       let written = 0
-      for (const subscriber of audience.subscribers) {
+      const readers = audience.readers()
+      // Not by an iterator, which makes an object for each of them.
+      for (let at = 0; at < readers.length; at++) {
+        const subscriber = readers[at]!
         // Whoever joined during this flush has read the batch from the log.
-        if (subscriber.position >= through) continue
+        if (subscriber.phase !== 'live' || subscriber.position >= through) continue
         const { sink } = subscriber
         if (!sink.hasRoom) {
           subscriber.fallBehind(after)
