@@ -24,6 +24,8 @@ export class Publisher {
   /** POSTs that were not answered as taken. */
   refused = 0
   readonly arrivals: Arrivals
+  /** How long each POST since the last start took until its answer, in milliseconds. */
+  answers: number[] = []
   readonly #sentAt: number[] = [0]
   readonly #session: ClientHttp2Session
   readonly #path: string
@@ -78,6 +80,7 @@ export class Publisher {
 
   #start(): number {
     this.arrivals.restart()
+    this.answers = []
     return this.last
   }
 
@@ -94,6 +97,8 @@ export class Publisher {
   async #post(): Promise<void> {
     const sequence = ++this.last
     this.#sentAt[sequence] = performance.now()
-    if (!(await post(this.#session, this.#path, numberedData(sequence, this.#bytes)))) this.refused++
+    const isTaken = await post(this.#session, this.#path, numberedData(sequence, this.#bytes))
+    this.answers.push(performance.now() - this.#sentAt[sequence])
+    if (!isTaken) this.refused++
   }
 }

@@ -10,6 +10,7 @@ type Start = (certsDir: string) => Promise<ServerProcess>
 // All others keep nothing, so the hub's log is the one that costs no disk.
 const starts: Readonly<Record<string, Start>> = {
   millrace: certsDir => startServer(HUB, certsDir, ['--log=memory:']),
+  'node:http2': baseline('bare-http2'),
   nchan: startNchan,
   'better-sse': baseline('better-sse'),
   '@fastify/sse': baseline('fastify-sse'),

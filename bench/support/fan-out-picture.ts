@@ -33,6 +33,9 @@ function isFanOut(results: Partial<FanOutRecord>): results is FanOutRecord {
   return results.shape !== undefined && results.runs !== undefined && !Array.isArray(results.runs)
 }
 
+// No server that anybody could use instead.
+const FLOOR = 'node:http2'
+
 type Pick = [of: (run: FanOutResult) => PhaseResult[keyof PhaseResult], label: (value: number) => string]
 
 const mostDeliveries: Pick = [
@@ -45,7 +48,8 @@ const microsPaced: Pick = [
 ]
 
 function panel({ shape, runs }: FanOutRecord, title: string, [of, label]: Pick): BarPanel {
-  const bars = Object.entries(runs).map(([name, results]) => {
+  const servers = Object.entries(runs).filter(([name]) => name !== FLOOR)
+  const bars = servers.map(([name, results]) => {
     const value = median(results.map(of))
     return { name: name === 'millrace' ? 'Millrace' : name, value, label: label(value) }
   })

@@ -1,18 +1,9 @@
 // Where a profile (`node --cpu-prof`) says the time went: the functions with the most time of their own.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
+import { label, type Profile } from './cpu-profile.ts'
 import { figure, table } from './table.ts'
-
-interface Profile {
-  readonly nodes: readonly {
-    readonly id: number
-    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
-  }[]
-  readonly samples: readonly number[]
-  /** Microseconds. */
-  readonly timeDeltas: readonly number[]
-}
 
 const SHOWN = 14
 // In the order in which the hub starts them.
@@ -64,9 +55,4 @@ function threadTable(name: string, { nodes, samples, timeDeltas }: Profile): str
     [`${name}, busy for ${figure(busy / 1e6, 1)} s`, '% of it'],
     top.map(([place, time]) => [`  ${place}`, figure((time / busy) * 100, 1)]),
   )
-}
-
-function label({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): string {
-  const name = functionName === '' ? '(anonymous)' : functionName
-  return url === '' ? name : `${name} ${url.startsWith('node:') ? url : basename(url)}:${lineNumber + 1}`
 }

@@ -110,6 +110,13 @@ export const scenarios: readonly Scenario[] = [
     minutes: 12,
   },
   {
+    name: 'both-sides',
+    about: 'latency of readers and of publishers at 80% of what the hub can do',
+    file: 'both-sides.ts',
+    args: [],
+    minutes: 3,
+  },
+  {
     name: 'storm',
     about: 'everybody is cut off, and comes back at once',
     file: 'storm.ts',
