@@ -23,8 +23,12 @@ const MANY = 10_100
 async function allocatedWith(subscribers: number): Promise<number> {
   const log = new MemoryLog(ROOMY)
   let live = 0
+  const allLive = Promise.withResolvers<void>()
+  const wentLive = (): void => {
+    if (++live === subscribers) allLive.resolve()
+  }
   let flushed = (): void => {}
-  const observer = { ...SILENT_OBSERVER, wentLive: () => void live++, flushed: () => flushed() }
+  const observer = { ...SILENT_OBSERVER, wentLive, flushed: () => flushed() }
   const hub = new Hub(log, observer)
   const connections = Array.from({ length: 1 + subscribers / 1000 }, () => ({ turn: 0 }))
   let written = 0
@@ -33,7 +37,7 @@ async function allocatedWith(subscribers: number): Promise<number> {
     const sink: Sink = { connection, hasRoom: true, write: () => void written++, end() {} }
     hub.subscribe(selectorOf(['a']), encoder, sink, hub.startAt('now'))
   }
-  while (live < subscribers) await new Promise(resolve => setImmediate(resolve))
+  await allLive.promise
   let least = Infinity
   // Code is compiled in between, and garbage collected: what one event takes is the least of many.
   for (let event = 0; event < 300; event++) {
