@@ -43,7 +43,7 @@ const { values } = parseArgs({
   },
 })
 
-const SAMPLE_MICROS = 200
+const SAMPLE_MICROS = 500
 
 await benchmark(usage, values, measure)
 
