@@ -34,7 +34,7 @@ export interface Axis {
 type Scale = (at: number) => string
 
 const LEFT = 76
-const RIGHT = 20
+const RIGHT = 28
 const TOP = 64
 const PANEL = 120
 const PANEL_GAP = 44
