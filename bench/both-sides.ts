@@ -9,12 +9,11 @@
 
 import { parseArgs } from 'node:util'
 import type { BothSidesOptions, BothSidesResult } from './load/both-sides-load.ts'
-import { benchmark, type Outcome } from './support/benchmark.ts'
+import { benchmark, positive, type Outcome } from './support/benchmark.ts'
 import { bothSidesReport } from './support/both-sides-report.ts'
-import { HUB } from './support/hub.ts'
+import { withHub } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
-import { startServer } from './support/server-process.ts'
-import { shapeFaults, streamShapes, type StreamShape } from './support/stream-shapes.ts'
+import { runShapes, shapeFaults } from './support/stream-shapes.ts'
 import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/both-sides.ts [options]
@@ -41,34 +40,19 @@ const DEADLINE_MS = 120_000
 
 await benchmark(usage, values, measure)
 
-async function measure(trust: Trust): Promise<Outcome> {
-  const shapes = streamShapes<BothSidesResult>(values.shapes)
-  for (let run = 0; run < number(values.runs); run++) {
-    for (const shape of shapes) {
-      shape.runs.push(await runOnce(shape, trust))
-      if (process.stderr.isTTY) process.stderr.write('.')
-    }
-  }
+async function measure({ certsDir, ca }: Trust): Promise<Outcome> {
+  const phase = { share: number(values.share) / 100, phaseMs: number(values.seconds) * 1000 }
+  const load = { ...phase, eventBytes: number(values.bytes) }
+  const shapes = await runShapes(values.shapes, number(values.runs), ({ streams, connections }) =>
+    withHub(certsDir, ['--log=memory:'], ({ port }) => {
+      const place = { port, ca, path: '/topics/bench/both-sides' }
+      const options = { ...place, ...load, streams, connections } satisfies BothSidesOptions
+      return runLoad<BothSidesResult>('both-sides-load', options, DEADLINE_MS)
+    }),
+  )
   return { text: bothSidesReport(shapes), results: shapes, faults: shapeFaults(shapes) }
 }
 
-async function runOnce(
-  { streams, connections }: StreamShape<BothSidesResult>,
-  { certsDir, ca }: Trust,
-): Promise<BothSidesResult> {
-  const server = await startServer(HUB, certsDir, ['--log=memory:'])
-  try {
-    const place = { port: server.port, ca, path: '/topics/bench/both-sides' }
-    const phase = { share: number(values.share) / 100, phaseMs: number(values.seconds) * 1000 }
-    const options = { ...place, ...phase, streams, connections, eventBytes: number(values.bytes) }
-    return await runLoad<BothSidesResult>('both-sides-load', options satisfies BothSidesOptions, DEADLINE_MS)
-  } finally {
-    await server.stop()
-  }
-}
-
 function number(text: string): number {
-  const value = Number(text)
-  if (!(value > 0)) throw new Error(`${text} is not a positive number\n${usage}`)
-  return value
+  return positive(text, usage)
 }

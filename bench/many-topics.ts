@@ -20,11 +20,10 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import type { ManyTopicsOptions, ManyTopicsResult } from './load/many-topics-load.ts'
 import type { ManyTopicsShape } from './load/many-topics-shapes.ts'
-import { benchmark, type Outcome } from './support/benchmark.ts'
-import { HUB, UNLIMITED } from './support/hub.ts'
+import { benchmark, positive, type Outcome } from './support/benchmark.ts'
+import { UNLIMITED, withHub } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { faults, manyTopicsPlot, manyTopicsReport, type Point } from './support/many-topics-report.ts'
-import { startServer } from './support/server-process.ts'
 import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/many-topics.ts [options]
@@ -72,28 +71,20 @@ function pointsOf(shape: ManyTopicsShape): Point[] {
   return values.sizes.split(',').map(size => ({ shape, size: number(size), runs: [] }))
 }
 
-async function runOnce(
-  shape: ManyTopicsShape,
-  size: number,
-  { certsDir, ca }: Trust,
-): Promise<ManyTopicsResult> {
+function runOnce(shape: ManyTopicsShape, size: number, { certsDir, ca }: Trust): Promise<ManyTopicsResult> {
   const flags = [`--max-streams-per-connection=${MOST_STREAMS}`, '--heartbeat-ms=71999']
-  const server = await startServer(HUB, certsDir, ['--log=memory:', ...UNLIMITED, ...flags])
-  try {
-    const options = { port: server.port, ca, path: '/events', serverPid: server.pid, shape, size }
-    const deliveries = number(values.deliveries)
-    return await runLoad<ManyTopicsResult>(
-      'many-topics-load',
-      { ...options, deliveries } satisfies ManyTopicsOptions,
-      DEADLINE_MS,
-    )
-  } finally {
-    await server.stop()
-  }
+  return withHub(certsDir, ['--log=memory:', ...UNLIMITED, ...flags], ({ port, pid }) => {
+    const place = { port, ca, path: '/events', serverPid: pid }
+    const options = {
+      ...place,
+      shape,
+      size,
+      deliveries: number(values.deliveries),
+    } satisfies ManyTopicsOptions
+    return runLoad<ManyTopicsResult>('many-topics-load', options, DEADLINE_MS)
+  })
 }
 
 function number(text: string): number {
-  const value = Number(text)
-  if (!(value > 0)) throw new Error(`${text} is not a positive number\n${usage}`)
-  return value
+  return positive(text, usage)
 }

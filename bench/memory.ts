@@ -9,12 +9,11 @@
 
 import { parseArgs } from 'node:util'
 import type { MemoryOptions, MemoryResult } from './load/memory-load.ts'
-import { benchmark, type Outcome } from './support/benchmark.ts'
-import { HUB } from './support/hub.ts'
+import { benchmark, positive, type Outcome } from './support/benchmark.ts'
+import { withHub } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
 import { memoryReport } from './support/memory-report.ts'
-import { startServer } from './support/server-process.ts'
-import { shapeFaults, streamShapes, type StreamShape } from './support/stream-shapes.ts'
+import { runShapes, shapeFaults } from './support/stream-shapes.ts'
 import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/memory.ts [options]
@@ -43,34 +42,20 @@ const DEADLINE_MS = 300_000
 
 await benchmark(usage, values, measure)
 
-async function measure(trust: Trust): Promise<Outcome> {
-  const shapes = streamShapes<MemoryResult>(values.shapes)
-  for (let run = 0; run < number(values.runs); run++) {
-    for (const shape of shapes) {
-      shape.runs.push(await runOnce(shape, trust))
-      if (process.stderr.isTTY) process.stderr.write('.')
-    }
-  }
-  return { text: memoryReport(shapes, number(values.events)), results: shapes, faults: shapeFaults(shapes) }
-}
-
-async function runOnce(
-  { streams, connections }: StreamShape<MemoryResult>,
-  { certsDir, ca }: Trust,
-): Promise<MemoryResult> {
-  const server = await startServer(HUB, certsDir, ['--log=memory:', '--log-max-topic-events=100'])
-  try {
-    const place = { port: server.port, ca, path: '/topics/bench/memory', serverPid: server.pid }
-    const [rounds, events, rate] = [number(values.rounds), number(values.events), number(values.rate)]
-    const options = { ...place, streams, connections, rounds, events, rate, eventBytes: number(values.bytes) }
-    return await runLoad<MemoryResult>('memory-load', options satisfies MemoryOptions, DEADLINE_MS)
-  } finally {
-    await server.stop()
-  }
+async function measure({ certsDir, ca }: Trust): Promise<Outcome> {
+  const [rounds, events, rate] = [number(values.rounds), number(values.events), number(values.rate)]
+  const round = { rounds, events, rate, eventBytes: number(values.bytes) }
+  const flags = ['--log=memory:', '--log-max-topic-events=100']
+  const shapes = await runShapes(values.shapes, number(values.runs), ({ streams, connections }) =>
+    withHub(certsDir, flags, ({ port, pid }) => {
+      const place = { port, ca, path: '/topics/bench/memory', serverPid: pid }
+      const options = { ...place, ...round, streams, connections } satisfies MemoryOptions
+      return runLoad<MemoryResult>('memory-load', options, DEADLINE_MS)
+    }),
+  )
+  return { text: memoryReport(shapes, events), results: shapes, faults: shapeFaults(shapes) }
 }
 
 function number(text: string): number {
-  const value = Number(text)
-  if (!(value > 0)) throw new Error(`${text} is not a positive number\n${usage}`)
-  return value
+  return positive(text, usage)
 }

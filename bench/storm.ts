@@ -10,12 +10,11 @@
 
 import { parseArgs } from 'node:util'
 import type { StormOptions, StormResult } from './load/storm-load.ts'
-import { benchmark, type Outcome } from './support/benchmark.ts'
-import { HUB } from './support/hub.ts'
+import { benchmark, positive, type Outcome } from './support/benchmark.ts'
+import { withHub } from './support/hub.ts'
 import { runLoad } from './support/load-process.ts'
-import { startServer } from './support/server-process.ts'
 import { stormReport } from './support/storm-report.ts'
-import { shapeFaults, streamShapes, type StreamShape } from './support/stream-shapes.ts'
+import { runShapes, shapeFaults } from './support/stream-shapes.ts'
 import type { Trust } from './support/trust.ts'
 
 const usage = `Usage: node bench/storm.ts [options]
@@ -40,34 +39,14 @@ const DEADLINE_MS = 300_000
 
 await benchmark(usage, values, measure)
 
-async function measure(trust: Trust): Promise<Outcome> {
-  const shapes = streamShapes<StormResult>(values.shapes)
-  for (let run = 0; run < number(values.runs); run++) {
-    for (const shape of shapes) {
-      shape.runs.push(await runOnce(shape, trust))
-      if (process.stderr.isTTY) process.stderr.write('.')
-    }
-  }
+async function measure({ certsDir, ca }: Trust): Promise<Outcome> {
+  const load = { missed: positive(values.missed, usage), eventBytes: positive(values.bytes, usage) }
+  const shapes = await runShapes(values.shapes, positive(values.runs, usage), ({ streams, connections }) =>
+    withHub(certsDir, ['--log=memory:'], ({ port, pid }) => {
+      const place = { port, ca, path: '/topics/bench/storm', serverPid: pid }
+      const options = { ...place, ...load, streams, connections } satisfies StormOptions
+      return runLoad<StormResult>('storm-load', options, DEADLINE_MS)
+    }),
+  )
   return { text: stormReport(shapes), results: shapes, faults: shapeFaults(shapes) }
-}
-
-async function runOnce(
-  { streams, connections }: StreamShape<StormResult>,
-  { certsDir, ca }: Trust,
-): Promise<StormResult> {
-  const server = await startServer(HUB, certsDir, ['--log=memory:'])
-  try {
-    const place = { port: server.port, ca, path: '/topics/bench/storm', serverPid: server.pid }
-    const load = { streams, connections, missed: number(values.missed), eventBytes: number(values.bytes) }
-    const options = { ...place, ...load } satisfies StormOptions
-    return await runLoad<StormResult>('storm-load', options, DEADLINE_MS)
-  } finally {
-    await server.stop()
-  }
-}
-
-function number(text: string): number {
-  const value = Number(text)
-  if (!(value > 0)) throw new Error(`${text} is not a positive number\n${usage}`)
-  return value
 }

@@ -58,6 +58,13 @@ export async function benchmark(
   }
 }
 
+/** The number that an option has; throws with the usage if it is none, or not positive. */
+export function positive(text: string, usage: string): number {
+  const value = Number(text)
+  if (!(value > 0)) throw new Error(`${text} is not a positive number\n${usage}`)
+  return value
+}
+
 /** The comment at the top of a benchmark's file. */
 export function methodOf(file: string): string {
   const lines = readFileSync(file, 'utf8').split('\n')

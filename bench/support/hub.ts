@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import type { ClientHttp2Session } from 'node:http2'
 import { join } from 'node:path'
+import { startServer, type ServerProcess } from './server-process.ts'
 
 export const HUB = join(import.meta.dirname, '../../src/cli/main.ts')
 
@@ -15,6 +16,20 @@ export const UNLIMITED = [
   '--stall-timeout-ms=2000000000',
   '--drain-ms=100',
 ]
+
+/** Has a fresh hub for as long as `use` takes. */
+export async function withHub<T>(
+  certsDir: string,
+  flags: readonly string[],
+  use: (server: ServerProcess) => Promise<T>,
+): Promise<T> {
+  const server = await startServer(HUB, certsDir, flags)
+  try {
+    return await use(server)
+  } finally {
+    await server.stop()
+  }
+}
 
 /** The hub's counters and gauges by name; those with labels, by what stands in the text. */
 export async function readMetrics(session: ClientHttp2Session): Promise<Map<string, number>> {

@@ -3,13 +3,16 @@
 import type { Account } from '../load/subscribers.ts'
 import { figure } from './table.ts'
 
-export interface StreamShape<Run> {
+export interface Shape {
   readonly streams: number
   readonly connections: number
+}
+
+export interface StreamShape<Run> extends Shape {
   readonly runs: Run[]
 }
 
-export function streamShapes<Run>(list: string): StreamShape<Run>[] {
+function streamShapes<Run>(list: string): StreamShape<Run>[] {
   return list.split(',').map(text => {
     const [streams = Number.NaN, connections = Number.NaN] = text.split('x').map(Number)
     if (!(streams > 0 && connections > 0 && streams % connections === 0)) {
@@ -19,7 +22,23 @@ export function streamShapes<Run>(list: string): StreamShape<Run>[] {
   })
 }
 
-export function shapeName({ streams, connections }: StreamShape<unknown>): string {
+/** Runs each of them so often, in turn. */
+export async function runShapes<Run>(
+  list: string,
+  runs: number,
+  runOnce: (shape: Shape) => Promise<Run>,
+): Promise<StreamShape<Run>[]> {
+  const shapes = streamShapes<Run>(list)
+  for (let run = 0; run < runs; run++) {
+    for (const shape of shapes) {
+      shape.runs.push(await runOnce(shape))
+      if (process.stderr.isTTY) process.stderr.write('.')
+    }
+  }
+  return shapes
+}
+
+export function shapeName({ streams, connections }: Shape): string {
   return `${figure(streams)} streams on ${figure(connections)} connections`
 }
 
