@@ -110,7 +110,8 @@ function secureServer(options: AppOptions, tls: NonNullable<AppOptions['tls']>):
 /** Routes read bodies from `request.raw`, so no parser may touch them. */
 function readBodiesOurselves(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  // Fastify remembers what it found by an expression, and looks for what '*' takes anew each time.
+  for (const any of [/^/, '*']) app.addContentTypeParser(any, (_request, _payload, done) => done(null))
 }
 
 function refuseWhatExceedsLimits(
