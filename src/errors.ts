@@ -59,6 +59,21 @@ const catalogue = {
     title: 'The body ended early',
     help: 'The connection was closed before the whole body arrived. Send it again with the same Idempotency-Key.',
   },
+  MILLRACE_TOKEN_MISSING: {
+    status: 401,
+    title: 'A token is needed',
+    help: 'Send `Authorization: Bearer` with a token that grants this, or the cookie that `PUT /session` makes of one.',
+  },
+  MILLRACE_TOKEN_INVALID: {
+    status: 401,
+    title: 'The token is not accepted',
+    help: 'The detail says why. `millrace token explain` tells what a token holds. Without a token, you may do what anonymous clients may.',
+  },
+  MILLRACE_TOKEN_EXPIRED: {
+    status: 401,
+    title: 'The token has expired',
+    help: 'Get a new one from whoever issued it. Streams that are open get it by `POST /feed/{feed}/token`, before the old one expires.',
+  },
   MILLRACE_FORBIDDEN: {
     status: 403,
     title: 'This is not granted to you',
@@ -68,6 +83,11 @@ const catalogue = {
     status: 403,
     title: 'This origin is not allowed',
     help: 'Pages of other origins may use the hub only if `--cors-origin` names their origin.',
+  },
+  MILLRACE_HOST_FORBIDDEN: {
+    status: 403,
+    title: 'This host name is not allowed',
+    help: 'A hub on loopback answers to loopback names only, so that no page of a foreign site can reach it under a name of its own (DNS rebinding). Behind a proxy, name the host that clients see: `--allowed-host`.',
   },
   MILLRACE_NOT_FOUND: {
     status: 404,
@@ -138,6 +158,11 @@ const catalogue = {
     status: 503,
     title: 'The hub has too many connections',
     help: 'Try again after `retry-after` seconds, or raise `--max-connections`.',
+  },
+  MILLRACE_KEYS_UNAVAILABLE: {
+    status: 503,
+    title: 'The keys of tokens cannot be read',
+    help: 'The hub has not reached `--jwks-url` yet. Try again after `retry-after` seconds; the log of the hub has the cause.',
   },
   MILLRACE_LOG_FULL: {
     status: 503,

@@ -7,16 +7,18 @@ import type { AddressInfo, ListenOptions } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import type { Logger } from 'pino'
-import { Grant } from './auth/grant.ts'
+import { Authenticator, type AnonymousRights, type KeyTexts } from './auth/authenticator.ts'
+import type { Grant } from './auth/grant.ts'
 import { isLoopback } from './config/check.ts'
 import type { Config } from './config/schema.ts'
 import { AbuseReports } from './http/abuse.ts'
 import { createApp } from './http/app.ts'
+import { authenticate } from './http/authenticate.ts'
 import type { TlsMaterial } from './http/certificates.ts'
 import type { ConnectionCounts } from './http/connection-counts.ts'
 import { Connections } from './http/connections.ts'
 import { crossOrigin } from './http/cross-origin.ts'
-import { EventStreams } from './http/event-streams.ts'
+import { EventStreams, type Regranted } from './http/event-streams.ts'
 import { LISTEN_BACKLOG, listenError } from './http/port.ts'
 import type { PublishLimit } from './http/publish-rate.ts'
 import type { CompressionRule } from './gzip/rule.ts'
@@ -32,6 +34,7 @@ import { metricsRoute } from './routes/metrics.ts'
 import { openApiRoute } from './routes/openapi.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { topicRoutes } from './routes/topics.ts'
+import { sessionRoutes } from './routes/session.ts'
 import { welcomeRoute } from './routes/welcome.ts'
 
 export interface ListenerParts {
@@ -39,9 +42,12 @@ export interface ListenerParts {
   readonly logger: Logger
   readonly log: EventLog
   readonly tls: TlsMaterial | undefined
+  readonly keys: KeyTexts
   /** Of all threads. */
   readonly counts: ConnectionCounts
   readonly publishRate: PublishLimit
+  /** Renews the token of a stream that another thread has. */
+  readonly renewElsewhere: (feed: string, token: string) => Promise<Regranted>
   /** What `/metrics` answers, given what is counted here. */
   readonly readMetrics: (own: Metrics) => Promise<string>
   /** Other threads listen on the same port. Default: false. */
@@ -53,19 +59,23 @@ export interface HttpSide {
   readonly port: number
   /** Puts a certificate into service; connections that are open keep theirs. */
   readonly useCertificate: (tls: TlsMaterial) => void
+  /** Puts keys of tokens into service, and ends the streams of tokens that are no longer good for them. */
+  readonly useKeys: (keys: KeyTexts) => void
   /** Drains: no new streams, a goodbye to each open one, all closed within `drainMs` and a grace. Leaves the log open. */
   close(): Promise<void>
 }
 
 export interface Listener extends HttpSide {
   readonly metrics: Metrics
+  /** Renews the token of a stream that is here. Errors: those of `Authenticator.grantOf`. */
+  readonly renew: (feed: string, token: string) => Promise<Regranted>
   /** Cuts all connections, without a goodbye; resolves when they are closed. */
   readonly cut: () => Promise<void>
 }
 
 /** Errors: MILLRACE_PORT_TAKEN, MILLRACE_CONFIG_INVALID. */
 export async function startListener(parts: ListenerParts): Promise<Listener> {
-  const { config, logger, log, tls, counts, publishRate, readMetrics } = parts
+  const { config, logger, log, tls, keys, counts, publishRate, readMetrics } = parts
   const metrics = new Metrics({
     connections: () => connections.count,
     streams: () => streams.count,
@@ -76,15 +86,21 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   const hub = new Hub(log, metrics, PAGE_LIMITS, compressionRule(config))
   const streams = new EventStreams(hub, connections, config)
   const closing = new AbortController()
+  const authenticator = new Authenticator({ ...config, anonymous: anonymousGrant(config) }, keys)
   const app = createApp({ ...config, logger, tls }, connections, abuse)
-  const anonymous = new Grant({ publish: config.anonymousPublish, receive: config.anonymousReceive })
-  await registerRoutes(app, config, () => readMetrics(metrics), {
+  // The stream is most often on the connection of whoever renews its token, so here.
+  const regrant = async (feed: string, grant: Grant): Promise<Regranted> => {
+    const regranted = streams.regrant(feed, grant)
+    return regranted === 'unknown' ? parts.renewElsewhere(feed, grant.token!) : regranted
+  }
+  await registerRoutes(app, config, authenticator, () => readMetrics(metrics), {
     hub,
     streams,
+    regrant,
     publishRate,
     limits: config,
     closing: closing.signal,
-    grantOf: () => anonymous,
+    authCookie: config.authCookie,
   })
   await listen(app, config, parts.reusePort)
 
@@ -109,6 +125,11 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   return {
     port: (app.server.address() as AddressInfo).port,
     metrics,
+    renew: async (feed, token) => streams.regrant(feed, await authenticator.grantOf(token)),
+    useKeys(changed) {
+      authenticator.useKeys(changed)
+      void streams.recheck(authenticator)
+    },
     useCertificate: changed => (app.server as unknown as Http2SecureServer).setSecureContext(changed),
     close,
     async cut() {
@@ -125,15 +146,24 @@ export const CLOSE_GRACE_MS = 500
 async function registerRoutes(
   app: FastifyInstance,
   config: Config,
+  authenticator: Authenticator,
   readMetrics: () => Promise<string>,
   context: RouteContext,
 ): Promise<void> {
-  await crossOrigin(app, { allowedOrigins: config.corsOrigin, allowsLoopback: isLoopback(config.host) })
+  const { corsOrigin: allowedOrigins, allowedHost: allowedHosts } = config
+  await crossOrigin(app, { allowedOrigins, allowedHosts, isLoopback: isLoopback(config.host) })
+  // Whoever may not even ask needs no token, and the answer to a bad one is for the page to read.
+  authenticate(app, authenticator, config)
   await openApiRoute(app)
-  for (const routes of [publishRoutes, topicRoutes, feedRoutes, healthRoutes]) await routes(app, context)
+  for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes, healthRoutes])
+    await routes(app, context)
   await metricsRoute(app, readMetrics)
   await errorRoutes(app)
   await welcomeRoute(app)
+}
+
+function anonymousGrant({ anonymousPublish, anonymousReceive, anonymousMetrics }: Config): AnonymousRights {
+  return { publish: anonymousPublish, receive: anonymousReceive, isAdmin: anonymousMetrics }
 }
 
 function compressionRule({ compressionMinReaders, compressionMinBytes }: Config): CompressionRule {

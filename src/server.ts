@@ -2,7 +2,9 @@
 
 import { availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
+import type { KeyTexts } from './auth/authenticator.ts'
 import { isLoopback } from './config/check.ts'
+import { KeyFiles } from './config/key-files.ts'
 import { parseRetentionRule } from './config/retention-rules.ts'
 import type { Config } from './config/schema.ts'
 import { openCertificates, type Certificates, type TlsMaterial } from './http/certificates.ts'
@@ -21,8 +23,8 @@ export interface RunningServer {
   /** The authority that clients must trust, as a path, when the certificate is our own. */
   readonly certificateAuthority: string | undefined
   readonly logger: Logger
-  /** Reads the certificate again, open streams or not. Rejects with MILLRACE_CERTIFICATE_UNUSABLE. */
-  reloadCertificates(): Promise<void>
+  /** Reads certificate and keys again, open streams or not. Rejects with MILLRACE_CERTIFICATE_UNUSABLE. */
+  reload(): Promise<void>
   /** Drains: no new streams, a goodbye to each open one, all closed within `drainMs` and a grace. */
   close(): Promise<void>
 }
@@ -33,17 +35,20 @@ export async function startServer(
   logger: Logger = createLogger(config),
 ): Promise<RunningServer> {
   const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
+  const keys = new KeyFiles(config)
   const log = await openLog({ ...config, retention: retentionRules(config) }, logger)
-  const side = await serveHttp(config, logger, log, certificates?.secureContext()).catch(
+  const side = await serveHttp(config, logger, log, certificates?.secureContext(), keys.texts).catch(
     async (error: unknown) => {
       await log.close()
       throw error
     },
   )
   const reloadCertificates = watchCertificates(certificates, side, logger)
+  const reloadKeys = watchKeys(keys, side, logger)
 
   async function close(): Promise<void> {
     certificates?.close()
+    keys.close()
     await side.close()
     await log.close()
     logger.info('closed')
@@ -53,7 +58,10 @@ export async function startServer(
     url: urlOf(side.port, config),
     certificateAuthority: certificates?.certificateAuthority,
     logger,
-    reloadCertificates,
+    async reload() {
+      reloadKeys()
+      await reloadCertificates()
+    },
     close: () => (closed ??= close()),
   }
 }
@@ -68,13 +76,14 @@ async function serveHttp(
   logger: Logger,
   log: EventLog,
   tls: TlsMaterial | undefined,
+  keys: KeyTexts,
 ): Promise<HttpSide> {
   const workers = config.workers === 'auto' ? availableParallelism() : config.workers
   const port = workers > 1 ? await sharedPort(config.port, config.host) : undefined
   // The main thread of a hub with workers has no use for most of what serves HTTP, which takes a while to load.
   if (port !== undefined) {
     const { WorkerPool } = await import('./workers/pool.ts')
-    return WorkerPool.start({ config: { ...config, port }, workers, logger, log, tls })
+    return WorkerPool.start({ config: { ...config, port }, workers, logger, log, tls, keys })
   }
   if (workers > 1) logger.warn('this platform shares no port between threads: one thread does all')
   const [{ startListener }, { registerLogMetrics }] = await Promise.all([
@@ -86,6 +95,8 @@ async function serveHttp(
     logger,
     log,
     tls,
+    keys,
+    renewElsewhere: async () => 'unknown',
     counts: new ConnectionCounts(),
     publishRate: new PublishRate(config.maxPublishRate),
     readMetrics: ({ registry }) => registry.metrics(),
@@ -118,6 +129,21 @@ function watchCertificates(
   return async () => {
     if (await certificates.reload()) use()
   }
+}
+
+/** Puts changed keys into service; those that cannot be used are reported, and the old ones stay. */
+function watchKeys(keys: KeyFiles, side: HttpSide, logger: Logger): () => void {
+  const reload = (): void => {
+    try {
+      if (!keys.reload()) return
+      side.useKeys(keys.texts)
+      logger.info('the keys of tokens were read again')
+    } catch (error) {
+      logger.error({ err: error }, 'the changed keys of tokens cannot be used; the old ones stay in service')
+    }
+  }
+  keys.watch(reload)
+  return reload
 }
 
 function urlOf(port: number, { tls, host }: Config): string {

@@ -5,15 +5,17 @@ import { flagName, unitOf } from '../config/option-names.ts'
 import { OPTION_NAMES, OPTIONS, type OptionName } from '../config/schema.ts'
 
 export function serveFlags(): Option[] {
-  return OPTION_NAMES.flatMap(flagsOf)
+  return OPTION_NAMES.filter(name => OPTIONS[name].isSecret !== true).flatMap(flagsOf)
 }
 
 function flagsOf(name: OptionName): Option[] {
   const { group, type } = OPTIONS[name]
   if (type !== 'boolean') return [valueFlag(name).helpGroup(`${group}:`)]
-  const negated = new Option(flagName(name).replace('--', '--no-'), OPTIONS[name].offDescription)
-  // The plain flag only serves to overrule a file or the environment.
-  return [negated.helpGroup(`${group}:`), new Option(flagName(name), '').hideHelp()]
+  const { default: isOn, defaultNote, offDescription } = OPTIONS[name]
+  // What is the default already only serves to overrule a file or the environment.
+  const on = new Option(flagName(name), helpOf(name)).hideHelp(isOn === true && defaultNote === undefined)
+  const off = new Option(flagName(name).replace('--', '--no-'), offDescription)
+  return [on, off.hideHelp(offDescription === undefined)].map(flag => flag.helpGroup(`${group}:`))
 }
 
 function valueFlag(name: OptionName): Option {

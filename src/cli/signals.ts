@@ -30,7 +30,7 @@ async function drain(server: RunningServer): Promise<void> {
 // A certificate that cannot be used must not end a hub that runs well on the old one.
 async function reload(server: RunningServer): Promise<void> {
   try {
-    await server.reloadCertificates()
+    await server.reload()
   } catch (error) {
     server.logger.error({ err: error }, 'the certificates cannot be reloaded; the old ones stay')
   }

@@ -14,6 +14,7 @@ export function checkConfig(config: Config, given: GivenOptions): void {
     logFault(config) ??
     sizeFault(config) ??
     openHostFault(config, given) ??
+    tokenFault(config) ??
     listFault(config) ??
     retentionFault(config)
   if (fault !== undefined) throw new MillraceError('MILLRACE_CONFIG_INVALID', fault)
@@ -47,12 +48,36 @@ function sizeFault(config: Config): string | undefined {
 
 function openHostFault({ host }: Config, given: GivenOptions): string | undefined {
   if (isLoopback(host)) return undefined
+  if (takesTokens(given)) return undefined
   if (given.anonymousPublish !== undefined || given.anonymousReceive !== undefined) return undefined
   return (
-    `--host ${host} can be reached from other machines, and this version has no authentication. ` +
-    'Keep to 127.0.0.1 behind a proxy that authenticates, or say what anyone may do: ' +
+    `--host ${host} can be reached from other machines, and nothing says who may use the hub. ` +
+    'Give it a key for tokens (MILLRACE_JWT_KEY, --jwt-key-file, --jwks-url) or --api-keys-file, or say what anyone may do: ' +
     "--anonymous-receive '**' lets all clients receive everything, --anonymous-publish 'sensors/*' lets them publish there"
   )
+}
+
+/** Whether there is a key of any kind. */
+export function takesTokens(given: GivenOptions): boolean {
+  return TOKEN_OPTIONS.some(name => given[name] !== undefined)
+}
+
+const TOKEN_OPTIONS = ['jwtKey', 'jwtKeyFile', 'jwksUrl', 'apiKeysFile'] as const
+
+function tokenFault({ jwtKey, jwtKeyFile, jwksUrl, jwtAudience }: Config): string | undefined {
+  const sources = [
+    jwtKey && 'jwtKey (MILLRACE_JWT_KEY)',
+    jwtKeyFile && '--jwt-key-file',
+    jwksUrl && '--jwks-url',
+  ]
+  const given = sources.filter(Boolean)
+  if (given.length > 1) return `${given.join(' and ')} are given: the key of tokens comes from one of them`
+  if (jwksUrl === undefined) return undefined
+  const url = URL.canParse(jwksUrl) ? new URL(jwksUrl) : undefined
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
+  if (!isSafe) return `--jwks-url is ${JSON.stringify(jwksUrl)}, but it takes an https: URL`
+  if (jwtAudience.length > 0) return undefined
+  return '--jwks-url is given without --jwt-audience: tokens that its issuer made for others would be taken'
 }
 
 function listFault(config: Config): string | undefined {

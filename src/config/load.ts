@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Value } from 'typebox/value'
 import { MillraceError } from '../errors.ts'
-import { checkConfig, isLoopback } from './check.ts'
+import { checkConfig, isLoopback, takesTokens } from './check.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { environment, type Environment } from './environment.ts'
 import { accepts, environmentName, flagName, isInteger } from './option-names.ts'
@@ -135,9 +135,10 @@ function typeFault(name: OptionName, source: string, value: unknown): string {
   return `${source} is ${JSON.stringify(value)}, but it takes ${accepts(name)}`
 }
 
-// Open on loopback, closed elsewhere until someone says what anonymous clients may do.
+// Open on loopback, closed elsewhere, and once there are tokens, until someone says what anonymous clients may do.
 function anonymousDefaults(given: GivenOptions): GivenOptions {
-  return isLoopback(given.host ?? DEFAULTS.host) ? {} : { anonymousPublish: [], anonymousReceive: [] }
+  if (isLoopback(given.host ?? DEFAULTS.host) && !takesTokens(given)) return {}
+  return { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 }
 
 function frozen(config: Config): Config {

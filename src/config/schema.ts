@@ -2,6 +2,7 @@
 // docs/reference/configuration.md.
 
 import { Type, type Static } from 'typebox'
+import { ALGORITHMS } from '../auth/jwt-keys.ts'
 import { COMPRESSION_RULE } from '../gzip/rule.ts'
 
 // The largest delay that a Node timer takes; a longer one would fire at once.
@@ -80,14 +81,95 @@ export const configSchema = Type.Object(
     anonymousPublish: Type.Array(Type.String(), {
       group: 'Access',
       placeholder: 'pattern',
-      defaultNote: '`**` while the host is loopback, none otherwise',
+      defaultNote: '`**` while the host is loopback and no token is taken, none otherwise',
       description: 'Topic patterns that anyone may publish to, such as `sensors/*`.',
     }),
     anonymousReceive: Type.Array(Type.String(), {
       group: 'Access',
       placeholder: 'pattern',
-      defaultNote: '`**` while the host is loopback, none otherwise',
+      defaultNote: '`**` while the host is loopback and no token is taken, none otherwise',
       description: 'Topic patterns that anyone may receive, such as `public/**`.',
+    }),
+
+    anonymousMetrics: Type.Boolean({
+      group: 'Access',
+      default: true,
+      defaultNote: 'yes while the hub is open to all, else no',
+      description: 'Anyone may read `/metrics`; else an admin grant is needed.',
+      offDescription: 'Let nobody read `/metrics` without an admin grant.',
+    }),
+    jwtKey: Type.Optional(
+      Type.String({
+        group: 'Access',
+        isSecret: true,
+        minLength: 1,
+        description:
+          'What tokens (JWT) are verified with: a secret of at least 32 bytes, or a public key as PEM, JWK or JWK Set.',
+      }),
+    ),
+    jwtKeyFile: Type.Optional(
+      Type.String({
+        group: 'Access',
+        placeholder: 'file',
+        minLength: 1,
+        description: 'The same in a file, which is read again when it changes.',
+      }),
+    ),
+    jwksUrl: Type.Optional(
+      Type.String({
+        group: 'Access',
+        placeholder: 'url',
+        minLength: 1,
+        description:
+          'The same at an `https:` address (JWK Set), read again every ten minutes and when a token names a key that is not there. Needs `jwtAudience`.',
+      }),
+    ),
+    jwtAlgorithms: Type.Array(Type.Enum(ALGORITHMS), {
+      group: 'Access',
+      placeholder: 'algorithm',
+      defaultNote: 'those that fit the key; HS256 for a secret',
+      description: 'Signature algorithms that are accepted, such as `ES256`.',
+    }),
+    jwtIssuer: Type.Array(Type.String(), {
+      group: 'Access',
+      placeholder: 'issuer',
+      defaultNote: 'any',
+      description: 'Accepted values of `iss`.',
+    }),
+    jwtAudience: Type.Array(Type.String(), {
+      group: 'Access',
+      placeholder: 'audience',
+      defaultNote: 'any',
+      description: 'Accepted values of `aud`.',
+    }),
+    apiKeysFile: Type.Optional(
+      Type.String({
+        group: 'Access',
+        placeholder: 'file',
+        minLength: 1,
+        description:
+          'API keys of backends, as hashes: `millrace token key` adds one. Read again when it changes; who lost a key loses its streams.',
+      }),
+    ),
+    authCookie: Type.String({
+      group: 'Access',
+      placeholder: 'name',
+      default: '__Host-millrace',
+      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+      description: 'The cookie that carries tokens; `PUT /session` sets it.',
+    }),
+    authQuery: Type.Boolean({
+      group: 'Access',
+      default: false,
+      description:
+        'Take tokens from the query parameter `authorization` too. Addresses end up in logs: prefer cookies.',
+    }),
+    allowedHost: Type.Array(Type.String(), {
+      group: 'Access',
+      placeholder: 'name',
+      defaultNote: 'none',
+      description:
+        'Further host names that a hub on loopback answers to, such as the one that a proxy in front passes on.',
     }),
 
     log: Type.String({
@@ -378,8 +460,11 @@ type ReadonlyValue<T> = T extends readonly (infer Item)[] ? readonly Item[] : T
 
 /** What `loadConfig` returns: every option has its value, and the whole is frozen. */
 export type Config = {
-  readonly [Name in Exclude<OptionName, 'cert' | 'key'>]: ReadonlyValue<Options[Name]>
-} & { readonly cert: string | undefined; readonly key: string | undefined }
+  readonly [Name in Exclude<OptionName, OptionalName>]: ReadonlyValue<Options[Name]>
+} & { readonly [Name in OptionalName]: string | undefined }
+
+/** These have no default. */
+type OptionalName = 'cert' | 'key' | 'jwtKey' | 'jwtKeyFile' | 'jwksUrl' | 'apiKeysFile'
 
 /** What one source sets: some of the options, checked one by one. */
 export type GivenOptions = { readonly [Name in OptionName]?: Config[Name] }
@@ -398,6 +483,8 @@ export interface OptionSchema {
   /** What turning it off does, for the `--no-` flag. */
   readonly offDescription?: string
   readonly placeholder?: string
+  /** It has no flag: command lines are for all to see. */
+  readonly isSecret?: boolean
   readonly unit?: string
   readonly minimum?: number
   readonly maximum?: number
@@ -411,6 +498,10 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[]
 export const DEFAULTS: Config = Object.freeze({
   ...(Object.fromEntries(OPTION_NAMES.map(name => [name, OPTIONS[name].default])) as unknown as Config),
   corsOrigin: Object.freeze([]),
+  jwtAlgorithms: Object.freeze([]),
+  jwtIssuer: Object.freeze([]),
+  jwtAudience: Object.freeze([]),
+  allowedHost: Object.freeze([]),
   retention: Object.freeze([]),
   compressionExclude: Object.freeze([]),
   anonymousPublish: Object.freeze(['**']),

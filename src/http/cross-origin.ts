@@ -8,16 +8,23 @@ import { MillraceError } from '../errors.ts'
 export interface CrossOriginOptions {
   /** Origins as browsers spell them, such as `https://app.example.org`. */
   readonly allowedOrigins: readonly string[]
-  /** Pages served from this machine may use the hub too. */
-  readonly allowsLoopback: boolean
+  /** The hub is on loopback: pages served from this machine may use it too, and it answers to no other name. */
+  readonly isLoopback: boolean
+  /** Further names that it answers to there. */
+  readonly allowedHosts: readonly string[]
 }
 
 export async function crossOrigin(app: FastifyInstance, options: CrossOriginOptions): Promise<void> {
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    // Any name can be made to resolve to this machine (DNS rebinding): then a foreign page is of the same origin.
+    if (options.isLoopback && !isOwnHost(request.host, options)) {
+      throw new MillraceError('MILLRACE_HOST_FORBIDDEN', `This hub does not answer to '${request.host}'.`)
+    }
     const { origin } = request.headers
-    if (origin === undefined || isAllowed(origin, options)) return done()
-    // On loopback a Host header proves nothing: any name can be made to resolve to this machine (DNS rebinding).
-    if (!options.allowsLoopback && isSameOrigin(origin, request)) return done()
+    if (origin === undefined) return done()
+    // Cookies are for pages that were named one by one.
+    if (options.allowedOrigins.includes(origin)) reply.header('access-control-allow-credentials', 'true')
+    if (isAllowed(origin, options) || isSameOrigin(origin, request)) return done()
     throw new MillraceError('MILLRACE_ORIGIN_FORBIDDEN', `Pages from ${origin} may not use this hub.`)
   })
   await app.register(cors, {
@@ -44,8 +51,16 @@ function isSameOrigin(origin: string, request: FastifyRequest): boolean {
   return origin === `${request.protocol}://${request.host}`
 }
 
-function isAllowed(origin: string, { allowedOrigins, allowsLoopback }: CrossOriginOptions): boolean {
-  return allowedOrigins.includes(origin) || (allowsLoopback && loopbackOrigin.test(origin))
+function isAllowed(origin: string, { allowedOrigins, isLoopback }: CrossOriginOptions): boolean {
+  return allowedOrigins.includes(origin) || (isLoopback && loopbackOrigin.test(origin))
 }
 
-const loopbackOrigin = /^https?:\/\/(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
+function isOwnHost(host: string, { allowedHosts }: CrossOriginOptions): boolean {
+  // Browsers always name the host.
+  if (host === '' || loopbackHost.test(host)) return true
+  return allowedHosts.includes(host.replace(/:\d+$/, '').toLowerCase())
+}
+
+const LOOPBACK_NAME = String.raw`(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?`
+const loopbackHost = new RegExp(`^${LOOPBACK_NAME}$`, 'i')
+const loopbackOrigin = new RegExp(`^https?://${LOOPBACK_NAME}$`)

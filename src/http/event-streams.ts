@@ -5,6 +5,8 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Authenticator } from '../auth/authenticator.ts'
+import type { Grant } from '../auth/grant.ts'
 import { MillraceError } from '../errors.ts'
 import type { Position } from '../event.ts'
 import type { GzipTotals } from '../gzip/gzip-stream.ts'
@@ -18,6 +20,7 @@ import type { Selector } from '../topic-pattern.ts'
 import { Compression, type CompressionOptions } from './compression.ts'
 import { http2StreamOf, type Connections } from './connections.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
+import { Expiries } from './expiries.ts'
 import { Rounds } from './rounds.ts'
 import { ownerOf, reportEnd } from './stream-report.ts'
 
@@ -29,13 +32,23 @@ export interface EventStreamsOptions extends EventStreamOptions, CompressionOpti
 
 export type StreamFormat = 'topic' | 'feed'
 
+interface OpenStream {
+  readonly stream: EventStream
+  readonly selector: Selector
+  grant: Grant
+}
+
+export type Regranted = 'granted' | 'unknown' | 'forbidden'
+
 export class EventStreams {
   readonly #hub: Hub
   readonly #connections: Connections
   readonly #options: EventStreamsOptions
   readonly #encoders: Readonly<Record<StreamFormat, FrameEncoder>>
   readonly #compression: Compression
-  readonly #open = new Set<EventStream>()
+  /** By the names of their feeds. */
+  readonly #open = new Map<string, OpenStream>()
+  readonly #expiries = new Expiries<OpenStream>(({ stream }) => stream.end('expired'))
   readonly #beats: Rounds<EventStream>
   #isDraining = false
 
@@ -70,6 +83,7 @@ export class EventStreams {
   ): void {
     const connection = this.#connections.of(request)
     this.#requireRoom(connection.streams)
+    const { grant } = request
     const owner = ownerOf(request, randomBytes(12).toString('base64url'))
     const logger = request.server.log
     const gzip = this.#compression.streamFor(request.headers['accept-encoding'], selector)
@@ -77,17 +91,44 @@ export class EventStreams {
     // Before the stream's own listener, which takes the subscriber away.
     outgoing.once('close', () => {
       stopBeats()
-      this.#open.delete(stream)
+      this.#open.delete(owner.feed)
+      this.#expiries.remove(opened)
       const { closeReason: reason, error, bytesSent } = stream
       const positionsBehind = this.#positionsBehind(subscriber)
       reportEnd(logger, owner, { reason, error, selector, positionsBehind, bytesSent })
     })
     const stream = new EventStream(outgoing, connection, this.#options, gzip)
     const stopBeats = this.#beats.add(stream)
-    this.#open.add(stream)
+    const opened: OpenStream = { stream, selector, grant }
+    this.#open.set(owner.feed, opened)
+    this.#expiries.add(opened)
     stream.write(this.#openFrame(owner.feed, selector, start))
     const subscriber = this.#hub.subscribe(selector, this.#encoders[format], stream, start)
     stream.carry(subscriber)
+  }
+
+  /** Gives an open stream another grant. `forbidden`: it does not cover the stream, or is somebody else's. */
+  regrant(feed: string, grant: Grant): Regranted {
+    const opened = this.#open.get(feed)
+    if (opened === undefined) return 'unknown'
+    if (grant.holder !== opened.grant.holder || !grant.canReceiveAll(opened.selector)) return 'forbidden'
+    this.#give(opened, grant)
+    return 'granted'
+  }
+
+  /** Ends the streams whose tokens are no longer good for them. */
+  async recheck(authenticator: Authenticator): Promise<void> {
+    for (const opened of this.#open.values()) {
+      const grant = await regranted(authenticator, opened.grant)
+      if (grant?.canReceiveAll(opened.selector) === true) this.#give(opened, grant)
+      else opened.stream.end('revoked')
+    }
+  }
+
+  #give(opened: OpenStream, grant: Grant): void {
+    this.#expiries.remove(opened)
+    opened.grant = grant
+    this.#expiries.add(opened)
   }
 
   #positionsBehind({ phase, position }: Subscriber): number {
@@ -99,14 +140,15 @@ export class EventStreams {
     this.#isDraining = true
     // The last ones must have the time to get their goodbye.
     const spreadMs = drainMs * 0.8
-    const leaving = [...this.#open]
+    const leaving = [...this.#open.values()]
     const startedAt = performance.now()
-    for (const [at, stream] of leaving.entries()) {
+    for (const [at, { stream }] of leaving.entries()) {
       const dueMs = (at / leaving.length) * spreadMs
       if (dueMs > performance.now() - startedAt + 10) await sleep(dueMs - (performance.now() - startedAt))
       stream.end('drain', undefined, jittered(this.#options.retryMs))
     }
     this.#beats.close()
+    this.#expiries.close()
   }
 
   #requireRoom(streams: number): void {
@@ -130,6 +172,17 @@ export class EventStreams {
     const id = hasId ? formatId(this.#hub.log.epoch, start.position) : undefined
     const { retryMs } = this.#options
     return Buffer.from(encodeSse({ id, type: OPEN, data: JSON.stringify(data), retryMs }))
+  }
+}
+
+/** What the grant's token is good for now; undefined: nothing. */
+async function regranted(authenticator: Authenticator, grant: Grant): Promise<Grant | undefined> {
+  try {
+    return grant.token === undefined ? grant : await authenticator.grantOf(grant.token)
+  } catch (error) {
+    // Nobody can say just now whether it is still good: it was.
+    const isUnknown = error instanceof MillraceError && error.code === 'MILLRACE_KEYS_UNAVAILABLE'
+    return isUnknown ? grant : undefined
   }
 }
 

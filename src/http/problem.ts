@@ -30,11 +30,21 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
     request.log.error(report, 'a request failed for a reason that the catalogue does not know')
   }
   if (known.retryAfter !== undefined) reply.header('retry-after', String(known.retryAfter))
+  const challenge = CHALLENGES[known.code]
+  if (challenge !== undefined) reply.header('www-authenticate', `Bearer realm="millrace"${challenge}`)
   reply
     .code(known.status)
     .type(PROBLEM_MEDIA_TYPE)
     .header('cache-control', 'no-store')
     .send(problemText(known, request.id))
+}
+
+/** What a client is told of tokens (RFC 6750, section 3), by error. */
+const CHALLENGES: { readonly [Code in ErrorCode]?: string } = {
+  MILLRACE_TOKEN_MISSING: '',
+  MILLRACE_TOKEN_INVALID: ', error="invalid_token", error_description="it is not accepted"',
+  MILLRACE_TOKEN_EXPIRED: ', error="invalid_token", error_description="it has expired"',
+  MILLRACE_FORBIDDEN: ', error="insufficient_scope"',
 }
 
 // Fastify's own errors, by their codes (https://fastify.dev/docs/latest/Reference/Errors/).

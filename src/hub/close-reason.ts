@@ -6,6 +6,8 @@ export const CLOSE_REASONS = {
   stalled: 'the client read nothing for stallTimeoutMs',
   vanished: 'the peer answered no PING within pingTimeoutMs',
   done: 'a long poll was answered',
+  expired: 'its token expired',
+  revoked: 'its token is no longer good for it',
   error: 'the log could not be read',
 } as const
 

@@ -1,9 +1,9 @@
 // What every route is given.
 
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Grant } from '../auth/grant.ts'
 import type { BodyLimits } from '../http/body.ts'
-import type { EventStreams } from '../http/event-streams.ts'
+import type { EventStreams, Regranted } from '../http/event-streams.ts'
 import type { PublishLimit } from '../http/publish-rate.ts'
 import type { Hub } from '../hub/hub.ts'
 
@@ -17,11 +17,14 @@ export interface RouteLimits extends BodyLimits {
 export interface RouteContext {
   readonly hub: Hub
   readonly streams: EventStreams
+  /** Gives an open stream another grant, in whatever thread it is. */
+  readonly regrant: (feed: string, grant: Grant) => Promise<Regranted>
   readonly publishRate: PublishLimit
   readonly limits: RouteLimits
   /** Aborted when the hub begins to shut down. */
   readonly closing: AbortSignal
-  readonly grantOf: (request: FastifyRequest) => Grant
+  /** The cookie that carries tokens. */
+  readonly authCookie: string
 }
 
 export type RoutePlugin = (app: FastifyInstance, context: RouteContext) => Promise<void>

@@ -8,7 +8,7 @@ export async function errorRoutes(app: FastifyInstance): Promise<void> {
   const page = errorPage()
   app.get(
     ERRORS_PATH,
-    { schema: { summary: 'The error catalogue', tags: ['operate'] } },
+    { config: { isPublic: true }, schema: { summary: 'The error catalogue', tags: ['operate'] } },
     async (_request, reply) => reply.type('text/html; charset=utf-8').send(page),
   )
 }

@@ -11,7 +11,7 @@ import type { RoutePlugin } from './context.ts'
 import { requestedCursor, validPattern } from './names.ts'
 import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
 
-export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, grantOf }) => {
+export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, limits }) => {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -39,7 +39,7 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, g
         const detail = `A feed may name ${limits.maxPatternsPerFeed} topics and patterns; this one names ${names.length}.`
         throw new MillraceError('MILLRACE_TOO_MANY_PATTERNS', detail)
       }
-      const grant = grantOf(request)
+      const grant = request.grant
       for (const name of names) grant.requireReceive(validPattern(name, limits))
       if (preferredType(request.headers.accept, [SSE_MEDIA_TYPE]) === undefined) {
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
@@ -54,6 +54,32 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, limits, g
         'feed',
         hub.startAt(cursor === 'absent' ? 'now' : cursor),
       )
+    },
+  )
+
+  app.post(
+    '/feed/:feed/token',
+    {
+      schema: {
+        summary: "Renew a stream's token without reopening it",
+        description:
+          'The new token comes as `Authorization: Bearer`; the feed is the one that `millrace:open` named. ' +
+          'It must be of the same `sub`, and cover what the stream follows.',
+        tags: ['access'],
+        response: { 204: { type: 'null', description: 'The stream goes on with it' }, ...problemResponses },
+      },
+    },
+    async (request, reply) => {
+      const { feed } = request.params as { feed: string }
+      const { grant } = request
+      if (grant.token === undefined) {
+        throw new MillraceError('MILLRACE_TOKEN_MISSING', 'Send the new token as `Authorization: Bearer`.')
+      }
+      const regranted = await regrant(feed, grant)
+      if (regranted === 'granted') return reply.code(204).send(null)
+      if (regranted === 'unknown') throw new MillraceError('MILLRACE_NOT_FOUND', 'No stream has this name.')
+      const detail = 'The token is of somebody else, or does not cover what the stream follows.'
+      throw new MillraceError('MILLRACE_FORBIDDEN', detail)
     },
   )
 }

@@ -8,6 +8,9 @@ export async function metricsRoute(app: FastifyInstance, read: () => Promise<str
   app.get(
     '/metrics',
     { schema: { summary: 'Metrics for Prometheus', tags: ['operate'] } },
-    async (_request, reply) => reply.type(METRICS_MEDIA_TYPE).send(await read()),
+    async (request, reply) => {
+      request.grant.requireAdmin()
+      return reply.type(METRICS_MEDIA_TYPE).send(await read())
+    },
   )
 }

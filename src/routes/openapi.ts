@@ -23,7 +23,7 @@ export async function openApiRoute(app: FastifyInstance): Promise<void> {
         description: 'A push hub: REST in, Server-Sent Events out, exact resume.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      tags: [{ name: 'publish' }, { name: 'receive' }, { name: 'operate' }],
+      tags: [{ name: 'publish' }, { name: 'receive' }, { name: 'access' }, { name: 'operate' }],
     },
     exposeHeadRoutes: true,
     transform: ({ schema, url, route }) => {
@@ -34,7 +34,7 @@ export async function openApiRoute(app: FastifyInstance): Promise<void> {
   })
   app.get(
     '/openapi.json',
-    { schema: { summary: 'This interface, described', tags: ['operate'] } },
+    { config: { isPublic: true }, schema: { summary: 'This interface, described', tags: ['operate'] } },
     async () => app.swagger(),
   )
 }

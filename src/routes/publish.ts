@@ -36,7 +36,7 @@ export const publishRoutes: RoutePlugin = async (fastify, context) => {
     },
     async (request, reply) => {
       const topic = pathTopic(request, context.limits)
-      context.grantOf(request).requirePublish(topic)
+      request.grant.requirePublish(topic)
       const type = validType(request.query.type)
       const kind = bodyKind(request)
       if (kind !== 'ndjson') return publishOne(context, request, reply, { topic, type, isState: false, kind })
@@ -65,7 +65,7 @@ export const publishRoutes: RoutePlugin = async (fastify, context) => {
     },
     async (request, reply) => {
       const topic = pathTopic(request, context.limits)
-      context.grantOf(request).requirePublish(topic)
+      request.grant.requirePublish(topic)
       const type = validType(request.query.type)
       const kind = bodyKind(request)
       if (kind === 'ndjson') {
@@ -94,7 +94,7 @@ export const publishRoutes: RoutePlugin = async (fastify, context) => {
           `Send ${NDJSON_MEDIA_TYPE}, an event a line.`,
         )
       }
-      const grant = context.grantOf(request)
+      const grant = request.grant
       return publishLines(context, request, reply, line => {
         const event = eventOfLine(line, context)
         grant.requirePublish(event.topic)

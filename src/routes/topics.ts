@@ -42,7 +42,7 @@ const historyPage = Type.Object({
 })
 
 export const topicRoutes: RoutePlugin = async (fastify, context) => {
-  const { hub, streams, limits, grantOf } = context
+  const { hub, streams, limits } = context
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -80,7 +80,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
     },
     async (request, reply) => {
       const topic = pathTopic(request, limits)
-      grantOf(request).requireReceive(topic)
+      request.grant.requireReceive(topic)
       const cursor = requestedCursor(request, request.query)
       const type = preferredType(request.headers.accept, [JSON_MEDIA_TYPE, SSE_MEDIA_TYPE])
       if (type === SSE_MEDIA_TYPE) {
@@ -110,7 +110,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
     },
     async (request, reply) => {
       const topic = pathTopic(request, limits)
-      grantOf(request).requireReceive(topic)
+      request.grant.requireReceive(topic)
       const summary = await requireTopic(context, topic)
       setSummaryHeaders(reply, summary, hub.log.epoch)
       return reply.type(JSON_MEDIA_TYPE).send()
@@ -129,7 +129,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
     },
     async request => {
       const topic = pathTopic(request, limits)
-      grantOf(request).requirePublish(topic)
+      request.grant.requirePublish(topic)
       await requireTopic(context, topic)
       const data = JSON.stringify({ topic })
       const { last } = await hub.publish([{ topic, type: RESET, data, isJson: true }])
@@ -157,7 +157,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
     async (request, reply) => {
       const { after = '', match = '**' } = request.query
       const limit = Math.min(request.query.limit ?? DEFAULT_TOPICS, limits.maxPageEvents)
-      const wanted = readable(context, request, validPattern(match, limits))
+      const wanted = readable(request, validPattern(match, limits))
       const found = await hub.log.topics(after, wanted, limit)
       const last = found.at(-1)
       if (last !== undefined && found.length === limit) {
@@ -187,8 +187,8 @@ function setSummaryHeaders(reply: FastifyReply, summary: TopicSummary, epoch: st
 }
 
 /** What the pattern matches and the request may receive. */
-function readable({ grantOf }: RouteContext, request: FastifyRequest, pattern: string): Selector {
-  return intersection(selectorOf([pattern]), grantOf(request).receivable)
+function readable({ grant }: FastifyRequest, pattern: string): Selector {
+  return intersection(selectorOf([pattern]), grant.receivable)
 }
 
 function describe(

@@ -17,7 +17,7 @@ const POLICY = [
 ].join('; ')
 
 export async function welcomeRoute(app: FastifyInstance): Promise<void> {
-  app.get('/', { schema: { hide: true } }, async (_request, reply) =>
+  app.get('/', { config: { isPublic: true }, schema: { hide: true } }, async (_request, reply) =>
     reply
       .type('text/html; charset=utf-8')
       .header('content-security-policy', POLICY)

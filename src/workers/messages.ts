@@ -1,7 +1,9 @@
 // What the main thread and its workers ask of each other.
 
+import type { KeyTexts } from '../auth/authenticator.ts'
 import type { Config } from '../config/schema.ts'
 import type { TlsMaterial } from '../http/certificates.ts'
+import type { Regranted } from '../http/event-streams.ts'
 import type { LogHandle } from '../log/share.ts'
 import type { MetricValues } from '../metrics/all-threads.ts'
 
@@ -14,6 +16,7 @@ export interface WorkerData {
   readonly config: Config
   readonly logLevel: string
   readonly tls: TlsMaterial | undefined
+  readonly keys: KeyTexts
   readonly log: LogHandle
   /** Of `ConnectionCounts`. */
   readonly counts: SharedArrayBuffer
@@ -23,6 +26,9 @@ export type WorkerMethods = {
   /** Resolves when it listens. */
   start(): Promise<void>
   useCertificate(tls: TlsMaterial): Promise<void>
+  useKeys(keys: KeyTexts): Promise<void>
+  /** Renews the token of a stream, if it is here. */
+  renew(feed: string, token: string): Promise<Regranted>
   metrics(): Promise<MetricValues>
   /** Drains; resolves when nothing is left. */
   close(): Promise<void>
@@ -33,6 +39,8 @@ export type WorkerMethods = {
 export type MainMethods = {
   /** Of all threads, as text. */
   readMetrics(): Promise<string>
+  /** Renews the token of a stream of any worker. */
+  renew(feed: string, token: string): Promise<Regranted>
   takePublishRate(address: string, events: number): number
 }
 

@@ -2,9 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { KeyTexts } from '../auth/authenticator.ts'
 import type { Config } from '../config/schema.ts'
 import type { TlsMaterial } from '../http/certificates.ts'
 import { ConnectionCounts } from '../http/connection-counts.ts'
+import type { Regranted } from '../http/event-streams.ts'
 import { PublishRate } from '../http/publish-rate.ts'
 import type { HttpSide } from '../listener.ts'
 import type { EventLog } from '../log/event-log.ts'
@@ -21,6 +23,7 @@ export interface PoolParts {
   readonly logger: Logger
   readonly log: EventLog
   readonly tls: TlsMaterial | undefined
+  readonly keys: KeyTexts
 }
 
 // A worker that lived no longer is replaced after a while, which doubles each time: it may be that none can live.
@@ -43,6 +46,7 @@ export class WorkerPool implements HttpSide {
   readonly #shortLives: number[]
   readonly #closing = new AbortController()
   #tls: TlsMaterial | undefined
+  #keys: KeyTexts
 
   /** Resolves when all of them listen. Errors: MILLRACE_PORT_TAKEN, MILLRACE_CONFIG_INVALID. */
   static async start(parts: PoolParts): Promise<WorkerPool> {
@@ -57,16 +61,18 @@ export class WorkerPool implements HttpSide {
   }
 
   private constructor(parts: PoolParts) {
-    const { config, workers, log, tls } = parts
+    const { config, workers, log, tls, keys } = parts
     const publishRate = new PublishRate(config.maxPublishRate)
     this.port = config.port
     this.#parts = parts
     this.#tls = tls
+    this.#keys = keys
     this.#share = new LogShare(log)
     this.#counts = ConnectionCounts.memory(workers)
     this.#metrics = new AllThreadsMetrics(() => log.usage())
     this.#main = {
       readMetrics: () => this.#readMetrics(),
+      renew: (feed, token) => this.#renew(feed, token),
       takePublishRate: (address, events) => publishRate.take(address, events),
     }
     this.#shortLives = Array.from({ length: workers }, () => 0)
@@ -75,6 +81,11 @@ export class WorkerPool implements HttpSide {
   useCertificate(tls: TlsMaterial): void {
     this.#tls = tls
     for (const worker of this.#workers) worker.useCertificate(tls)
+  }
+
+  useKeys(keys: KeyTexts): void {
+    this.#keys = keys
+    for (const worker of this.#workers) worker.useKeys(keys)
   }
 
   async close(): Promise<void> {
@@ -94,6 +105,7 @@ export class WorkerPool implements HttpSide {
         config,
         logLevel: logger.level,
         tls: this.#tls,
+        keys: this.#keys,
         counts: this.#counts,
       },
       main: this.#main,
@@ -132,6 +144,11 @@ export class WorkerPool implements HttpSide {
     const isShort = performance.now() - startedAt < SHORT_LIFE_MS
     const shortLives = (this.#shortLives[number] = isShort ? this.#shortLives[number]! + 1 : 0)
     return shortLives === 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (shortLives - 1))
+  }
+
+  async #renew(feed: string, token: string): Promise<Regranted> {
+    const answers = await Promise.all(this.#workers.map(worker => worker.renew(feed, token)))
+    return answers.find(answer => answer !== 'unknown') ?? 'unknown'
   }
 
   async #readMetrics(): Promise<string> {

@@ -8,7 +8,7 @@ import { createThreadLogger } from '../logger.ts'
 import { answerCalls, Calls, tellNews } from '../thread-calls.ts'
 import type { MainMethods, WorkerData, WorkerMethods, WorkerNews } from './messages.ts'
 
-const { name, number, config, logLevel, tls, log: handle, counts } = workerData as WorkerData
+const { name, number, config, logLevel, tls, keys, log: handle, counts } = workerData as WorkerData
 const port = parentPort!
 const main = new Calls<MainMethods>(port)
 const log = new RemoteLog(handle)
@@ -23,8 +23,10 @@ const methods: WorkerMethods = {
       logger,
       log,
       tls,
+      keys,
       counts: new ConnectionCounts(counts, number),
       publishRate: { take: takePublishRate },
+      renewElsewhere: (feed, token) => main.call('renew', feed, token),
       readMetrics: () => main.call('readMetrics'),
       reusePort: true,
     })
@@ -33,6 +35,14 @@ const methods: WorkerMethods = {
   async useCertificate(changed) {
     const { useCertificate } = await listener!
     useCertificate(changed)
+  },
+  async useKeys(changed) {
+    const { useKeys } = await listener!
+    useKeys(changed)
+  },
+  async renew(feed, token) {
+    const { renew } = await listener!
+    return renew(feed, token)
   },
   async metrics() {
     const { metrics } = await listener!

@@ -2,7 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import type { KeyTexts } from '../auth/authenticator.ts'
 import type { TlsMaterial } from '../http/certificates.ts'
+import type { Regranted } from '../http/event-streams.ts'
 import type { LogShare } from '../log/share.ts'
 import type { MetricValues } from '../metrics/all-threads.ts'
 import { answerCalls, Calls, onNews } from '../thread-calls.ts'
@@ -57,6 +59,15 @@ export class HubWorker {
   useCertificate(tls: TlsMaterial): void {
     // One that has ended is replaced by one that has it from the start.
     this.#calls.call('useCertificate', tls).catch(() => {})
+  }
+
+  useKeys(keys: KeyTexts): void {
+    this.#calls.call('useKeys', keys).catch(() => {})
+  }
+
+  /** `unknown` too if it has ended. */
+  renew(feed: string, token: string): Promise<Regranted> {
+    return this.#calls.call('renew', feed, token).catch(() => 'unknown')
   }
 
   async readMetrics(): Promise<MetricValues> {

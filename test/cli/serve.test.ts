@@ -10,7 +10,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { flagName } from '../../src/config/option-names.ts'
-import { OPTION_NAMES } from '../../src/config/schema.ts'
+import { OPTION_NAMES, OPTIONS } from '../../src/config/schema.ts'
 import { Cli, runCli } from './run-cli.ts'
 
 // Dozens of processes are started, one after another.
@@ -32,7 +32,11 @@ async function serve(
 t.test('the help has every option, grouped, and examples', async t => {
   const { code, stdout } = await runCli(t, ['serve', '--help'])
   t.equal(code, 0)
-  for (const name of OPTION_NAMES) t.match(stdout, name === 'tls' ? '--no-tls' : flagName(name))
+  for (const name of OPTION_NAMES) {
+    const flag = OPTIONS[name].default === true ? flagName(name).replace('--', '--no-') : flagName(name)
+    if (OPTIONS[name].isSecret === true) t.notMatch(stdout, new RegExp(`${flag} `), 'a secret has no flag')
+    else t.match(stdout, flag)
+  }
   for (const heading of ['Listening:', 'Access:', 'Event log:', 'Examples:', '--config <file>'])
     t.match(stdout, heading)
   t.notMatch(stdout, '--tls')

@@ -57,13 +57,23 @@ t.test('every option can be set from the environment under its own name', async 
     maxBufferedBytes: '99999',
     maxHeaderBytes: '2048',
     workers: 'auto',
+    jwtKey: 'x'.repeat(32),
+    jwtAlgorithms: 'ES256, ES384',
+    jwksUrl: 'https://id.example.org/keys',
   }
+  // The key of tokens comes from one place.
+  const exclusive: readonly string[] = ['jwtKeyFile', 'jwksUrl']
+  for (const name of ['jwtKeyFile', 'jwksUrl'] as const) {
+    const env = { [environmentName(name)]: special[name] ?? 'x', MILLRACE_JWT_AUDIENCE: 'a' }
+    t.equal(load({ env })[name], special[name] ?? 'x')
+  }
+  const names = OPTION_NAMES.filter(name => !exclusive.includes(name))
   const text = (name: (typeof OPTION_NAMES)[number]) =>
     special[name] ?? OPTIONS[name].enum?.[1] ?? given[OPTIONS[name].type ?? 'string']
   const config = load({
-    env: Object.fromEntries(OPTION_NAMES.map(name => [environmentName(name), text(name)])),
+    env: Object.fromEntries(names.map(name => [environmentName(name), text(name)])),
   })
-  for (const name of OPTION_NAMES) {
+  for (const name of names) {
     const value = config[name]
     t.equal(
       Array.isArray(value) ? value.join() : String(value),
@@ -148,13 +158,14 @@ t.test('on loopback, anyone may do everything unless told otherwise', async t =>
   t.match(load({ flags: { anonymousPublish: '' } }), { anonymousPublish: [], anonymousReceive: ['**'] })
 })
 
-t.test('off loopback, it does not start without a word on anonymous clients', async t => {
+t.test('off loopback, it does not start without a key or a word on anonymous clients', async t => {
   for (const host of ['0.0.0.0', '::', '192.0.2.1', 'hub.example.org', '127.0.0.1.example.org', '127.1']) {
     refuses(
       t,
       { flags: { host } },
       `--host ${host} `,
-      'authenticates',
+      'MILLRACE_JWT_KEY',
+      '--api-keys-file',
       '--anonymous-receive',
       '--anonymous-publish',
     )
@@ -164,6 +175,25 @@ t.test('off loopback, it does not start without a word on anonymous clients', as
 t.test('off loopback, what is not granted stays closed', async t => {
   const flags = { host: '0.0.0.0', anonymousReceive: 'public/**' }
   t.match(load({ flags }), { anonymousReceive: ['public/**'], anonymousPublish: [] })
+})
+
+t.test('with a key, nothing is open that was not opened', async t => {
+  for (const flags of [{ apiKeysFile: 'keys.json' }, { jwtKeyFile: 'key.pem', host: '0.0.0.0' }]) {
+    t.match(load({ flags }), { anonymousReceive: [], anonymousPublish: [], anonymousMetrics: false })
+  }
+  const flags = { apiKeysFile: 'keys.json', anonymousReceive: 'public/**' }
+  t.match(load({ flags }), { anonymousReceive: ['public/**'], anonymousPublish: [] })
+})
+
+t.test('the key of tokens comes from one place, and a JWK Set from a safe one for an audience', async t => {
+  const env = { MILLRACE_JWT_KEY: 'a secret of more than thirty-two bytes' }
+  refuses(t, { env, flags: { jwtKeyFile: 'k' } }, 'MILLRACE_JWT_KEY', '--jwt-key-file', 'one of them')
+  const jwksUrl = 'https://id.example.org/keys'
+  refuses(t, { flags: { jwksUrl } }, '--jwks-url', '--jwt-audience')
+  refuses(t, { flags: { jwksUrl: 'http://id.example.org/keys', jwtAudience: 'a' } }, '--jwks-url', 'https:')
+  refuses(t, { flags: { jwksUrl: 'keys.json', jwtAudience: 'a' } }, '--jwks-url', 'https:')
+  refuses(t, { flags: { jwtAlgorithms: 'none' } }, '--jwt-algorithms')
+  t.equal(load({ flags: { jwksUrl: 'http://127.0.0.1:80/k', jwtAudience: 'a' } }).host, '127.0.0.1')
 })
 
 t.test('patterns and origins are checked', async t => {

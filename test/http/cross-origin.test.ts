@@ -107,7 +107,7 @@ t.test('pages from this machine may use a hub that only this machine reaches', a
   await expectProblem(t, await client.get('/topics', { origin: APP }), 'MILLRACE_ORIGIN_FORBIDDEN')
 })
 
-t.test('a name that is made to point to this machine does not make a page a local one', async t => {
+t.test('a name that is made to point to this machine does not lead to the hub (DNS rebinding)', async t => {
   const hub = await startHub(t, { tls: false })
   const { port } = new URL(hub.url)
   const client = await Http1Client.connect(t, hub)
@@ -117,5 +117,27 @@ t.test('a name that is made to point to this machine does not make a page a loca
   )
   const { status, text } = await client.answer()
   t.equal(status, 403)
-  t.match(text, 'MILLRACE_ORIGIN_FORBIDDEN')
+  t.match(text, 'MILLRACE_HOST_FORBIDDEN')
+  // A page's own GET has no Origin, and by such a name it could read the answer.
+  const reader = await Http1Client.connect(t, hub)
+  reader.socket.write(`GET /topics/a HTTP/1.1\r\nhost: evil.example:${port}\r\n\r\n`)
+  t.match(await reader.answer(), { status: 403, text: 'MILLRACE_HOST_FORBIDDEN' })
+})
+
+t.test('a hub on loopback answers to the names that it was given', async t => {
+  const hub = await startHub(t, { tls: false, allowedHost: ['hub.example.org'] })
+  for (const [host, expected] of [
+    ['Hub.Example.org:8443', 200],
+    ['hub.example.org', 200],
+    ['[::1]:9443', 200],
+    ['127.0.0.1', 200],
+    ['app.localhost', 200],
+    ['other.example.org', 403],
+    ['hub.example.org.evil.example', 403],
+    ['localhost.evil.example', 403],
+  ] as const) {
+    const client = await Http1Client.connect(t, hub)
+    client.socket.write(`GET /topics HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+    t.match(await client.answer(), { status: expected }, host)
+  }
 })

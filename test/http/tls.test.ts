@@ -103,7 +103,7 @@ t.test('a certificate is replaced while a stream goes on', async t => {
   const stream = await client.listen('/topics/a')
   t.equal(await presented(), fingerprintIn('old'))
   cpSync(join(dir, 'new'), inUse, { recursive: true })
-  await server.reloadCertificates()
+  await server.reload()
   t.equal(await presented(), fingerprintIn('new'))
   t.equal((await client.post('/topics/a', 'after')).status, 201)
   let text = ''
@@ -115,7 +115,7 @@ t.test('a certificate is replaced while a stream goes on', async t => {
 
   t.test('and one that cannot be used changes nothing', async t => {
     cpSync(join(dir, 'old', 'key.pem'), join(inUse, 'key.pem'))
-    await t.rejects(server.reloadCertificates(), { code: 'MILLRACE_CERTIFICATE_UNUSABLE' })
+    await t.rejects(server.reload(), { code: 'MILLRACE_CERTIFICATE_UNUSABLE' })
     t.equal(await presented(), fingerprintIn('new'))
   })
 })

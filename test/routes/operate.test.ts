@@ -82,6 +82,7 @@ t.test('/openapi.json describes every route', async t => {
       .flatMap(([path, operations]) => Object.keys(operations).map(method => `${method} ${path}`))
       .sort(),
     [
+      'delete /session',
       'delete /topics/{topic}',
       'get /errors',
       'get /feed',
@@ -93,7 +94,9 @@ t.test('/openapi.json describes every route', async t => {
       'get /topics/{topic}',
       'head /topics/{topic}',
       'post /events',
+      'post /feed/{feed}/token',
       'post /topics/{topic}',
+      'put /session',
       'put /topics/{topic}',
     ],
   )

@@ -1,0 +1,111 @@
+// Turns tokens into grants: JWTs by their signature, API keys by their hash. What was verified once is remembered.
+
+import { errors, jwtVerify, type JWTVerifyOptions } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { MillraceError } from '../errors.ts'
+import { ApiKeys, isApiKey } from './api-keys.ts'
+import { grantOfClaims } from './claims.ts'
+import { Grant, type GrantParts } from './grant.ts'
+import { readJwtKeys, remoteJwtKeys, type JwtKeys } from './jwt-keys.ts'
+
+/** The texts of keys, which can change while the hub runs. */
+export interface KeyTexts {
+  readonly jwtKey: string | undefined
+  readonly apiKeys: string | undefined
+}
+
+export type AnonymousRights = Pick<GrantParts, 'publish' | 'receive' | 'isAdmin'>
+
+export interface AuthenticatorOptions {
+  readonly jwksUrl: string | undefined
+  readonly jwtAlgorithms: readonly string[]
+  /** Accepted values of `iss` and `aud`; none: whatever stands there. */
+  readonly jwtIssuer: readonly string[]
+  readonly jwtAudience: readonly string[]
+  /** What clients without a token may do. */
+  readonly anonymous: AnonymousRights
+  /** Milliseconds since 1970. Default: `Date.now`. */
+  readonly now?: () => number
+}
+
+const MAX_CACHED_TOKENS = 10_000
+
+export class Authenticator {
+  /** Of clients that bring no token. */
+  readonly anonymous: Grant
+  readonly #options: AuthenticatorOptions
+  readonly #claimChecks: JWTVerifyOptions
+  readonly #now: () => number
+  readonly #remote: JwtKeys | undefined
+  #known = new LRUCache<string, Grant>({ max: MAX_CACHED_TOKENS })
+  #jwtKeys: JwtKeys | undefined
+  #apiKeys: ApiKeys | undefined
+
+  /** Errors: MILLRACE_CONFIG_INVALID. */
+  constructor(options: AuthenticatorOptions, keys: KeyTexts) {
+    const { jwksUrl, jwtAlgorithms, jwtIssuer, jwtAudience, anonymous } = options
+    this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#claimChecks = {
+      ...(jwtIssuer.length > 0 && { issuer: [...jwtIssuer] }),
+      ...(jwtAudience.length > 0 && { audience: [...jwtAudience] }),
+    }
+    this.#remote = jwksUrl === undefined ? undefined : remoteJwtKeys(jwksUrl, jwtAlgorithms)
+    this.useKeys(keys)
+    const takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
+    this.anonymous = new Grant({ ...anonymous, ...(takesTokens && { denial: 'MILLRACE_TOKEN_MISSING' }) })
+  }
+
+  /** Errors: MILLRACE_CONFIG_INVALID, and the keys that were in use stay. */
+  useKeys({ jwtKey, apiKeys }: KeyTexts): void {
+    const jwtKeys = jwtKey === undefined ? this.#remote : readJwtKeys(jwtKey, this.#options.jwtAlgorithms)
+    this.#apiKeys = apiKeys === undefined ? undefined : new ApiKeys(apiKeys)
+    this.#jwtKeys = jwtKeys
+    // What is verified just now under the old keys is remembered in the old cache.
+    this.#known = new LRUCache({ max: MAX_CACHED_TOKENS })
+  }
+
+  /**
+   * At once if the token is known. Errors: MILLRACE_TOKEN_INVALID, MILLRACE_TOKEN_EXPIRED, MILLRACE_KEYS_UNAVAILABLE.
+   */
+  grantOf(token: string): Grant | Promise<Grant> {
+    const known = this.#known.get(token)
+    if (known !== undefined && known.expiresAt > this.#now()) return known
+    return this.#verify(token, this.#known)
+  }
+
+  async #verify(token: string, cache: LRUCache<string, Grant>): Promise<Grant> {
+    const grant = isApiKey(token) ? this.#grantOfApiKey(token) : await this.#grantOfJwt(token)
+    if (grant.expiresAt <= this.#now()) throw expired()
+    cache.set(token, grant)
+    return grant
+  }
+
+  #grantOfApiKey(token: string): Grant {
+    if (this.#apiKeys === undefined) throw invalid('this hub has no API keys')
+    return this.#apiKeys.grantOf(token)
+  }
+
+  async #grantOfJwt(token: string): Promise<Grant> {
+    if (this.#jwtKeys === undefined) throw invalid('this hub takes no JWTs')
+    const { algorithms, find } = this.#jwtKeys
+    try {
+      const currentDate = new Date(this.#now())
+      const checks = { ...this.#claimChecks, algorithms: [...algorithms], currentDate }
+      const { payload } = await jwtVerify(token, find, checks)
+      return grantOfClaims(payload, token)
+    } catch (error) {
+      if (error instanceof MillraceError) throw error
+      if (error instanceof errors.JWTExpired) throw expired()
+      throw invalid(error instanceof Error ? error.message : String(error))
+    }
+  }
+}
+
+function expired(): MillraceError {
+  return new MillraceError('MILLRACE_TOKEN_EXPIRED', 'The token has expired: get a new one.')
+}
+
+function invalid(why: string): MillraceError {
+  return new MillraceError('MILLRACE_TOKEN_INVALID', `The token is not accepted: ${why}.`)
+}
