@@ -74,8 +74,8 @@ export function parseApiKeys(text: string): ApiKeyEntry[] {
   let file: { keys?: unknown }
   try {
     file = JSON.parse(text.replace(/^\uFEFF/, '')) as { keys?: unknown }
-  } catch (error) {
-    throw invalid(`is not JSON: ${(error as Error).message}`)
+  } catch {
+    throw invalid('is not JSON')
   }
   if (file === null || !Array.isArray(file.keys)) throw invalid('must hold {"keys": [...]}')
   const entries = file.keys.map((value: unknown, at) => checkedEntry(value, at))

@@ -1,25 +1,9 @@
 // The keys that tokens are verified with: a secret, a public key in PEM, a JWK, a JWK Set, or the address of one.
 
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { createLocalJWKSet, createRemoteJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet, createRemoteJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
 import { MillraceError } from '../errors.ts'
-
-/** Algorithms that a hub can be told to accept (RFC 7518, section 3.1; RFC 8037). */
-export const ALGORITHMS = [
-  'HS256',
-  'HS384',
-  'HS512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-] as const
+import { ALGORITHMS } from './algorithms.ts'
 
 export interface JwtKeys {
   /** Only these are accepted, whatever a token's header says. */
@@ -117,18 +101,44 @@ const PEM_KINDS: Readonly<Record<string, Omit<ParsedKey, 'find'>>> = {
 }
 
 function parseJwks(text: string): ParsedKey {
+  const keys = jwksOf(text).map(usableJwk)
+  const isSecret = keys.some(({ kty }) => kty === 'oct')
+  if (isSecret && keys.some(({ kty }) => kty !== 'oct')) {
+    throw invalid('a JWK Set has secrets beside public keys: a token could pass one for the other')
+  }
+  const find = createLocalJWKSet({ keys })
+  if (isSecret) return { what: 'secret JWKs', fits: ['HS'], algorithms: ['HS256'], find }
+  return { what: 'public JWKs', fits: ['RS', 'PS', 'ES', 'Ed'], algorithms: PUBLIC_ALGORITHMS, find }
+}
+
+function jwksOf(text: string): JWK[] {
+  // Messages of JSON.parse quote what they could not read.
+  const value = jsonOf(text) as { keys?: JWK[] } | undefined
+  if (value === undefined) throw invalid('it begins like a JWK, and is not JSON')
+  const keys = value.keys ?? [value as JWK]
+  if (Array.isArray(keys) && keys.length > 0) return keys
+  throw invalid("the 'keys' of a JWK Set must be a list of keys")
+}
+
+function jsonOf(text: string): unknown {
   try {
-    const value = JSON.parse(text) as { keys?: unknown }
-    const set = (value.keys === undefined ? { keys: [value] } : value) as JSONWebKeySet
-    const isSecret = set.keys.some(({ kty }) => kty === 'oct')
-    const isMixed = isSecret && set.keys.some(({ kty }) => kty !== 'oct')
-    if (isMixed)
-      throw new Error('it has secrets beside public keys, and a token could pass one for the other')
-    const find = createLocalJWKSet(set)
-    if (isSecret) return { what: 'secret JWKs', fits: ['HS'], algorithms: ['HS256'], find }
-    return { what: 'public JWKs', fits: ['RS', 'PS', 'ES', 'Ed'], algorithms: PUBLIC_ALGORITHMS, find }
-  } catch (error) {
-    throw invalid(`a JWK or JWK Set cannot be read: ${(error as Error).message}`)
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The public half of the key. */
+function usableJwk(jwk: JWK): JWK {
+  if (jwk.kty === 'oct') return jwk
+  try {
+    const { d: _private, ...rest } = jwk
+    return {
+      ...rest,
+      ...createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' }),
+    }
+  } catch {
+    throw invalid(`a JWK cannot be read${typeof jwk.kid === 'string' ? `: its kid is '${jwk.kid}'` : ''}`)
   }
 }
 

@@ -2,7 +2,7 @@
 // docs/reference/configuration.md.
 
 import { Type, type Static } from 'typebox'
-import { ALGORITHMS } from '../auth/jwt-keys.ts'
+import { ALGORITHMS } from '../auth/algorithms.ts'
 import { COMPRESSION_RULE } from '../gzip/rule.ts'
 
 // The largest delay that a Node timer takes; a longer one would fire at once.

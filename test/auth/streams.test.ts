@@ -1,0 +1,131 @@
+// What becomes of open streams when tokens expire, are renewed, or lose what they were good for.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { Agent } from 'undici'
+import { makeApiKey, type ApiKeyEntry } from '../../src/auth/api-keys.ts'
+import { EventReader } from '../support/event-reader.ts'
+import { reach, startHub, type TestHub } from '../support/hub.ts'
+import { bearer, mint, SECRET } from '../support/tokens.ts'
+
+const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
+
+t.test('a stream whose token expires is told so and closed', async t => {
+  const hub = await startHub(t, closed)
+  const expiresIn = 2
+  const startedAt = Date.now()
+  const stream = await EventReader.open(
+    hub,
+    '/topics/a',
+    bearer(await mint({ receive: ['a'], publish: ['a'], expiresIn })),
+  )
+  t.match(await stream.next(), { event: 'millrace:open' })
+  t.match(await stream.next(), { event: 'millrace:bye', data: '{"reason":"expired"}' })
+  t.equal(await stream.next(), undefined, 'it has ended')
+  const after = Date.now() - startedAt
+  t.ok(after > 900 && after < 4500, `${after} ms`)
+})
+
+t.test('a stream goes on with a new token, and closes when that one expires', async t => {
+  const hub = await startHub(t, closed)
+  const parts = { receive: ['a'], publish: ['a'], sub: 'ann' }
+  const stream = await EventReader.open(hub, '/topics/a', bearer(await mint({ ...parts, expiresIn: 2 })))
+  const feed = await feedOf(stream)
+  const renewed = await mint({ ...parts, expiresIn: 5 })
+  t.equal(await renew(hub, feed, renewed), 204)
+  const startedAt = Date.now()
+  // Past the end of the first.
+  while (Date.now() - startedAt < 3500) await new Promise(resolve => setTimeout(resolve, 100))
+  await hub.publish('a', 'still here', bearer(renewed))
+  t.match(await stream.next(), { data: 'still here' })
+  t.match(await stream.next(), { event: 'millrace:bye', data: '{"reason":"expired"}' })
+})
+
+t.test('a new token must be of the same holder and cover what the stream follows', async t => {
+  const hub = await startHub(t, closed)
+  const parts = { receive: ['a/**'], sub: 'ann' }
+  const stream = await EventReader.open(hub, '/feed?topic=a/b&topic=a/c/*', bearer(await mint(parts)))
+  const feed = await feedOf(stream)
+  t.equal(await renew(hub, feed, await mint({ ...parts, sub: 'bob' })), 403, 'somebody else')
+  t.equal(await renew(hub, feed, await mint({ ...parts, receive: ['a/b'] })), 403, 'less')
+  t.equal(await renew(hub, feed, await mint({ ...parts, expiresIn: -1 })), 401, 'expired')
+  t.equal(await renew(hub, 'nobody', await mint(parts)), 404)
+  t.equal((await hub.fetch(`/feed/${feed}/token`, { method: 'POST' })).status, 401, 'none')
+  t.equal(await renew(hub, feed, await mint({ ...parts, receive: ['**'] })), 204, 'more')
+  stream.close()
+})
+
+t.test('whichever worker takes it, a new token finds its stream', async t => {
+  const hub = await startHub(t, { ...closed, workers: 2 })
+  const parts = { receive: ['a'], sub: 'ann' }
+  // So many connections that both workers have some.
+  for (let at = 0; at < 8; at++) {
+    const stream = await EventReader.open(
+      hub,
+      '/topics/a',
+      bearer(await mint({ ...parts, expiresIn: 60 + at })),
+    )
+    const feed = await feedOf(stream)
+    const other = await startOtherAgent(t, hub)
+    t.equal(await renew(other, feed, await mint({ ...parts, expiresIn: 90 + at })), 204)
+    t.equal(await renew(other, feed, await mint({ ...parts, sub: 'bob' })), 403)
+    t.equal(await renew(other, `${feed}x`, await mint(parts)), 404)
+    stream.close()
+  }
+})
+
+for (const workers of [1, 2]) {
+  t.test(`who loses an API key loses its streams (${workers} workers)`, async t => {
+    const apiKeysFile = join(t.testdir(), 'keys.json')
+    const [one, other] = [
+      makeApiKey({ name: 'one', receive: ['a'] }),
+      makeApiKey({ name: 'other', receive: ['**'] }),
+    ]
+    writeKeys(apiKeysFile, [one.entry, other.entry])
+    const hub = await startHub(t, { ...closed, workers, apiKeysFile })
+    const [first, second, anyone] = await Promise.all([
+      EventReader.open(hub, '/topics/a', bearer(one.key)),
+      EventReader.open(hub, '/topics/a', bearer(other.key)),
+      EventReader.open(hub, '/topics/a', bearer(await mint({ receive: ['a'] }))),
+    ])
+    for (const stream of [first, second, anyone]) await stream.next()
+    // The one is gone, the other may do less, but still this.
+    writeKeys(apiKeysFile, [{ ...other.entry, receive: ['a'], publish: ['a'] }])
+    t.match(await first.next(), { event: 'millrace:bye', data: '{"reason":"revoked"}' })
+    t.equal((await hub.fetch('/topics/a', { headers: bearer(one.key) })).status, 401)
+    await hub.publish('a', 'on', bearer(other.key))
+    t.match(await second.next(), { data: 'on' })
+    t.match(await anyone.next(), { data: 'on' })
+    writeKeys(apiKeysFile, [{ ...other.entry, receive: ['b'] }])
+    t.match(await second.next(), { event: 'millrace:bye', data: '{"reason":"revoked"}' })
+    t.equal((await hub.fetch('/topics/a', { headers: bearer(other.key) })).status, 403)
+    // What cannot be read changes nothing.
+    writeFileSync(apiKeysFile, '{"keys": [')
+    await hub.server.reload()
+    t.equal((await hub.fetch('/topics/b', { headers: bearer(other.key) })).status, 200)
+    anyone.close()
+  })
+}
+
+function writeKeys(file: string, keys: readonly ApiKeyEntry[]): void {
+  writeFileSync(file, JSON.stringify({ keys }))
+}
+
+async function feedOf(stream: EventReader): Promise<string> {
+  const open = await stream.next()
+  return (JSON.parse(open!.data) as { feed: string }).feed
+}
+
+async function renew(hub: Pick<TestHub, 'fetch'>, feed: string, token: string): Promise<number> {
+  const response = await hub.fetch(`/feed/${feed}/token`, { method: 'POST', headers: bearer(token) })
+  await response.body?.cancel()
+  return response.status
+}
+
+/** The same hub by a connection of its own. */
+async function startOtherAgent(t: Test, { url, ca }: TestHub): Promise<Pick<TestHub, 'fetch'>> {
+  const agent = new Agent({ connect: { ca }, allowH2: true })
+  t.teardown(() => agent.destroy())
+  return reach(url, ca, agent)
+}
