@@ -8,6 +8,7 @@ import { usageFailure } from './failure.ts'
 export interface HubClient {
   readonly url: string
   readonly agent: Agent
+  readonly token: string | undefined
 }
 
 /** What a problem document says (RFC 9457), as far as it is one. */
@@ -24,10 +25,14 @@ export interface Problem {
 const MAX_NAME_BYTES = 4096
 
 /** Errors: MILLRACE_CONFIG_INVALID. */
-export function openHubClient(flags: { readonly url?: string; readonly cacert?: string }): HubClient {
-  const { url, ca } = loadClientSettings(flags)
+export function openHubClient(flags: {
+  readonly url?: string
+  readonly cacert?: string
+  readonly tokenFile?: string
+}): HubClient {
+  const { url, ca, token } = loadClientSettings(flags)
   const connect = ca === undefined ? {} : { ca: [...ca] }
-  return { url, agent: new Agent({ connections: 1, connect: { ...connect, timeout: 10_000 } }) }
+  return { url, token, agent: new Agent({ connections: 1, connect: { ...connect, timeout: 10_000 } }) }
 }
 
 /** The path of a topic. Checked first, because a URL would resolve `..` on the way. */
@@ -46,13 +51,16 @@ export function feedPath(names: readonly string[]): string {
 }
 
 export function requestHub(
-  { url, agent }: HubClient,
+  { url, agent, token }: HubClient,
   path: string,
-  options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>,
+  options: Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'headers'> & {
+    readonly headers: Record<string, string>
+  },
 ): Promise<Dispatcher.ResponseData> {
   const { origin, pathname } = new URL(url)
   // A hub may stand below a path of its proxy.
-  return agent.request({ ...options, origin, path: pathname.replace(/\/$/, '') + path })
+  const headers = { ...options.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
+  return agent.request({ ...options, headers, origin, path: pathname.replace(/\/$/, '') + path })
 }
 
 /** Reads the whole answer, so that the stream is free for the next request. */

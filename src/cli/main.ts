@@ -8,6 +8,7 @@ import { exitCodeOf, explain } from './failure.ts'
 import { addPublishCommand } from './publish.ts'
 import { addServeCommand } from './serve.ts'
 import { addSubscribeCommand } from './subscribe.ts'
+import { addTokenCommand } from './token.ts'
 
 // Shells and scripts tell a mistyped command line from a failed run by this code.
 const USAGE_EXIT_CODE = 2
@@ -24,6 +25,7 @@ addServeCommand(program)
 addPublishCommand(program)
 addSubscribeCommand(program)
 addDoctorCommand(program)
+addTokenCommand(program)
 
 try {
   await program.parseAsync()
@@ -44,6 +46,7 @@ Examples:
   $ millrace publish orders/42 shipped          # in a third
   $ tail -f app.log | millrace publish logs/app # a line an event
   $ millrace doctor data                        # is the log on disk sound, and what does it hold
+  $ millrace token mint --receive 'orders/**'   # a token, where the hub asks for one
 
 \`millrace COMMAND --help\` tells more.`
 }

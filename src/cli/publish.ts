@@ -14,6 +14,7 @@ import { parseSeconds } from './seconds.ts'
 export interface PublishFlags {
   readonly url?: string
   readonly cacert?: string
+  readonly tokenFile?: string
   readonly type?: string
   readonly json?: boolean
   readonly ndjson?: boolean
@@ -56,6 +57,10 @@ export function addPublishCommand(program: Command): void {
     .option(
       '--cacert <file>',
       `the CA of its certificate (MILLRACE_CACERT, ${DEFAULT_CA_FILE} if there is one)`,
+    )
+    .option(
+      '--token-file <file>',
+      'where the token is that the hub asks for (MILLRACE_TOKEN_FILE; MILLRACE_TOKEN is the token itself)',
     )
     .addHelpText('after', EXAMPLES)
     .action((topic: string | undefined, data: string[], flags: PublishFlags) => publish(topic, data, flags))

@@ -13,6 +13,7 @@ import { Subscription } from './subscription.ts'
 interface SubscribeFlags {
   readonly url?: string
   readonly cacert?: string
+  readonly tokenFile?: string
   readonly after?: string
   readonly feed?: boolean
   readonly ndjson?: boolean
@@ -60,6 +61,10 @@ export function addSubscribeCommand(program: Command): void {
     .option(
       '--cacert <file>',
       `the CA of its certificate (MILLRACE_CACERT, ${DEFAULT_CA_FILE} if there is one)`,
+    )
+    .option(
+      '--token-file <file>',
+      'where the token is that the hub asks for (MILLRACE_TOKEN_FILE; MILLRACE_TOKEN is the token itself)',
     )
     .addHelpText('after', EXAMPLES)
     .action((topics: string[], flags: SubscribeFlags) => subscribe(topics, flags))

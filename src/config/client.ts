@@ -10,6 +10,8 @@ export interface ClientSettings {
   readonly url: string
   /** The certificates to trust; undefined leaves it to Node. */
   readonly ca: readonly string[] | undefined
+  /** What the hub knows this client by. */
+  readonly token: string | undefined
 }
 
 export const DEFAULT_URL = 'https://localhost:9443'
@@ -18,14 +20,20 @@ export const DEFAULT_CA_FILE = 'certs/ca.pem'
 
 /** Errors: MILLRACE_CONFIG_INVALID. */
 export function loadClientSettings(
-  flags: { readonly url?: string | undefined; readonly cacert?: string | undefined },
+  flags: {
+    readonly url?: string | undefined
+    readonly cacert?: string | undefined
+    readonly tokenFile?: string | undefined
+  },
   env: Environment = environment,
 ): ClientSettings {
   const url = flags.url ?? (env.MILLRACE_URL || DEFAULT_URL)
   const caFile = flags.cacert ?? (env.MILLRACE_CACERT || undefined)
+  const tokenFile = flags.tokenFile ?? (env.MILLRACE_TOKEN_FILE || undefined)
   return {
     url: checkedUrl(url, flags.url === undefined ? 'MILLRACE_URL' : '--url'),
     ca: caFile === undefined ? defaultAuthorities() : [readPem(caFile, flags.cacert === undefined)],
+    token: tokenFile === undefined ? env.MILLRACE_TOKEN || undefined : readToken(tokenFile),
   }
 }
 
@@ -41,6 +49,14 @@ function checkedUrl(url: string, source: string): string {
 function defaultAuthorities(): readonly string[] | undefined {
   if (!existsSync(DEFAULT_CA_FILE)) return undefined
   return [...getCACertificates('default'), readFileSync(DEFAULT_CA_FILE, 'utf8')]
+}
+
+function readToken(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    throw invalid(`the token's file ${file} cannot be read: ${(error as Error).message}`)
+  }
 }
 
 function readPem(file: string, isFromEnvironment: boolean): string {

@@ -1,0 +1,193 @@
+// What `millrace token` does.
+
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { text as readAll } from 'node:stream/consumers'
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  importJWK,
+  SignJWT,
+  type CryptoKey,
+  type JWK,
+  type JWTPayload,
+} from 'jose'
+import { isApiKey, makeApiKey, parseApiKeys } from '../auth/api-keys.ts'
+import { Authenticator } from '../auth/authenticator.ts'
+import { GRANT_CLAIM, patternsFault } from '../auth/claims.ts'
+import { environment } from '../config/environment.ts'
+import { Failure, usageFailure } from './failure.ts'
+
+export interface GrantFlags {
+  readonly publish: readonly string[]
+  readonly receive: readonly string[]
+  readonly admin?: true
+}
+
+export interface MintFlags extends GrantFlags {
+  readonly subject?: string
+  readonly expires: number
+  readonly issuer?: string
+  readonly audience?: string
+  readonly keyFile?: string
+  readonly algorithm?: string
+  readonly keyId?: string
+}
+
+export interface KeyFlags extends GrantFlags {
+  readonly file: string
+  readonly expires?: number
+}
+
+export async function mint(flags: MintFlags): Promise<void> {
+  const { publish, receive, admin, subject, expires, issuer, audience, keyFile, keyId } = flags
+  const now = Math.floor(Date.now() / 1000)
+  const claims: JWTPayload = {
+    [GRANT_CLAIM]: { publish, receive, ...(admin && { admin }) },
+    ...(subject !== undefined && { sub: subject }),
+    ...(issuer !== undefined && { iss: issuer }),
+    ...(audience !== undefined && { aud: audience }),
+    iat: now,
+    exp: now + expires,
+  }
+  const { key, algorithm } = await signingKey(keyTextOf(keyFile, 'MILLRACE_JWT_KEY or --key-file'))
+  const header = { alg: flags.algorithm ?? algorithm, ...(keyId !== undefined && { kid: keyId }) }
+  try {
+    process.stdout.write(`${await new SignJWT(claims).setProtectedHeader(header).sign(key)}\n`)
+  } catch (error) {
+    throw new Failure(`the key cannot sign with ${header.alg}: ${(error as Error).message}`)
+  }
+}
+
+async function signingKey(
+  text: string,
+): Promise<{ key: KeyObject | CryptoKey | Uint8Array; algorithm: string }> {
+  try {
+    if (text.startsWith('-----BEGIN')) {
+      const key = createPrivateKey(text)
+      return { key, algorithm: algorithmOf(key) }
+    }
+    if (text.startsWith('{')) {
+      const jwk = JSON.parse(text) as JWK
+      const algorithm = jwk.alg ?? algorithmOf(createPrivateKey({ key: jwk, format: 'jwk' }))
+      return { key: await importJWK(jwk, algorithm), algorithm }
+    }
+  } catch {
+    throw new Failure('the key cannot sign: it is no private key in PEM or JWK')
+  }
+  const key = Buffer.from(text)
+  if (key.length < 32) throw new Failure('a secret has at least 32 bytes: openssl rand -base64 48 makes one')
+  return { key, algorithm: 'HS256' }
+}
+
+function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  const curves: Record<string, string> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
+  if (asymmetricKeyType === 'rsa') return 'RS256'
+  return curves[asymmetricKeyDetails?.namedCurve ?? ''] ?? 'EdDSA'
+}
+
+function keyTextOf(file: string | undefined, sources: string): string {
+  const text = file === undefined ? environment.MILLRACE_JWT_KEY : readText(file)
+  if (text === undefined || text.trim() === '') throw usageFailure(`a key is needed: ${sources}`)
+  return text.trim()
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Failure(`${file} cannot be read: ${(error as Error).message}`)
+  }
+}
+
+export async function explain(given: string | undefined, keyFile: string | undefined): Promise<void> {
+  const token = (given ?? (await readAll(process.stdin))).trim().replace(/^bearer +/i, '')
+  if (token === '') throw usageFailure('there is no token')
+  if (isApiKey(token)) {
+    process.stdout.write(
+      `An API key: its entry in the file of keys, '${token.split('_')[1]}', says what it may do.\n`,
+    )
+    return
+  }
+  const lines = describeToken(token)
+  const hasKey = keyFile !== undefined || Boolean(environment.MILLRACE_JWT_KEY)
+  const fault = hasKey ? await faultOf(token, keyTextOf(keyFile, '--key-file')) : undefined
+  if (!hasKey) lines.push('Not verified: its key was not given (MILLRACE_JWT_KEY, --key-file).')
+  else if (fault === undefined) lines.push('It is good.')
+  process.stdout.write(`${lines.join('\n')}\n`)
+  if (fault !== undefined) throw new Failure(fault)
+}
+
+function describeToken(token: string): string[] {
+  let claims: JWTPayload
+  let header: { alg?: string; kid?: string }
+  try {
+    header = decodeProtectedHeader(token)
+    claims = decodeJwt(token)
+  } catch {
+    throw new Failure('this is no token: a JWT has three parts with a dot between them')
+  }
+  const { publish, receive, admin } = (claims[GRANT_CLAIM] ?? {}) as Record<string, unknown>
+  const rows: [string, string][] = [
+    ['signed', `${header.alg}${header.kid === undefined ? '' : `, key ${header.kid}`}`],
+    ['holder', claims.sub ?? 'nobody in particular'],
+    ...(claims.iss === undefined ? [] : [['issuer', claims.iss] as [string, string]]),
+    ...(claims.aud === undefined ? [] : [['audience', [claims.aud].flat().join(', ')] as [string, string]]),
+    ...(claims.nbf === undefined ? [] : [['not before', momentOf(claims.nbf)] as [string, string]]),
+    ['expires', claims.exp === undefined ? 'never' : momentOf(claims.exp)],
+    ['publish', listOf(publish)],
+    ['receive', listOf(receive)],
+    ...(admin === true ? [['admin', 'yes'] as [string, string]] : []),
+  ]
+  return rows.map(([name, value]) => `${name.padEnd(11)} ${value}`)
+}
+
+function listOf(value: unknown): string {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return 'nothing'
+  const fault = patternsFault(value)
+  return fault === undefined ? (value as string[]).join(', ') : `${JSON.stringify(value)}, which ${fault}`
+}
+
+function momentOf(seconds: number): string {
+  const left = Math.round(seconds - Date.now() / 1000)
+  const span = Math.abs(left) < 120 ? `${Math.abs(left)} s` : `${Math.round(Math.abs(left) / 60)} min`
+  return `${new Date(seconds * 1000).toISOString()} (${left < 0 ? `${span} ago` : `in ${span}`})`
+}
+
+/** Why a hub with this key would not take it; undefined if it would. Issuer and audience are not looked at. */
+async function faultOf(token: string, jwtKey: string): Promise<string | undefined> {
+  const options = {
+    jwksUrl: undefined,
+    jwtAlgorithms: [],
+    jwtIssuer: [],
+    jwtAudience: [],
+    anonymous: { publish: [], receive: [] },
+  }
+  const authenticator = new Authenticator(options, { jwtKey, apiKeys: undefined })
+  try {
+    await authenticator.grantOf(token)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+export function addKey(name: string, { file, publish, receive, admin, expires }: KeyFlags): void {
+  const entries = existsSync(file) ? parseApiKeys(readText(file)) : []
+  const { key, entry } = makeApiKey({
+    name,
+    publish,
+    receive,
+    ...(admin && { admin }),
+    ...(expires !== undefined && { expires: new Date(Date.now() + expires * 1000).toISOString() }),
+  })
+  // At once and whole: a hub may be reading it.
+  writeFileSync(`${file}.new`, `${JSON.stringify({ keys: [...entries, entry] }, undefined, 2)}\n`, {
+    mode: 0o600,
+  })
+  renameSync(`${file}.new`, file)
+  process.stdout.write(`${key}\n`)
+  process.stderr.write(
+    `millrace: this is the only time that the key is shown; ${file} has its hash, as '${entry.id}'\n`,
+  )
+}

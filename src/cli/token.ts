@@ -1,0 +1,85 @@
+// `millrace token`: mints and explains tokens, and makes API keys.
+
+import { InvalidArgumentError, type Command } from 'commander'
+import { ALGORITHMS } from '../auth/algorithms.ts'
+import { patternsFault } from '../auth/claims.ts'
+import type { KeyFlags, MintFlags } from './token-work.ts'
+
+const EXAMPLES = `
+A token (JWT) says what its holder may publish and receive, and is signed: the hub needs only the key. An API key is
+for a backend: the hub keeps its hash in a file, and forgets it when it is taken out of there.
+
+The key that signs is MILLRACE_JWT_KEY or in --key-file: a secret of at least 32 bytes, or a private key as PEM or
+JWK. Keys are never given on the command line, where others see them.
+
+Examples:
+  $ export MILLRACE_JWT_KEY=$(openssl rand -base64 48)
+  $ millrace token mint --receive 'orders/**' --subject ann --expires 15m
+  $ MILLRACE_TOKEN=$(millrace token mint --publish '**') millrace publish orders/42 paid
+  $ millrace token explain < token.txt
+  $ millrace token key billing --publish 'orders/**' --file keys.json`
+
+export function addTokenCommand(program: Command): void {
+  const command = program
+    .command('token')
+    .description('Mint and explain tokens, make API keys.')
+    .addHelpText('after', EXAMPLES)
+  withGrant(command.command('mint').description('Print a token.'))
+    .option('--subject <name>', 'whose it is (`sub`)')
+    .option('--expires <time>', 'how long it lives: 90s, 15m, 12h, 30d', parseSpan, 3600)
+    .option('--issuer <text>', '`iss`')
+    .option('--audience <text>', '`aud`')
+    .option('--key-file <file>', 'the key that signs (MILLRACE_JWT_KEY)')
+    .option('--key-id <id>', '`kid`, which key of a set it is')
+    .option('--algorithm <name>', 'how it is signed (what fits the key; HS256 for a secret)', parseAlgorithm)
+    .action(async (flags: MintFlags) => (await work()).mint(flags))
+  command
+    .command('explain')
+    .description('Say what a token holds, and with its key whether it is good.')
+    .argument('[token]', 'the token (stdin)')
+    .option('--key-file <file>', 'what it is verified with (MILLRACE_JWT_KEY)')
+    .action(async (token: string | undefined, flags: { readonly keyFile?: string }) =>
+      (await work()).explain(token, flags.keyFile),
+    )
+  withGrant(command.command('key').description('Make an API key: print it once, and keep its hash.'))
+    .argument('<name>', 'whose it is, such as billing')
+    .requiredOption(
+      '--file <file>',
+      'where its hash is kept: --api-keys-file of the hub; made if it is not there',
+    )
+    .option('--expires <time>', 'how long it lives: 12h, 30d (for ever)', parseSpan)
+    .action(async (name: string, flags: KeyFlags) => (await work()).addKey(name, flags))
+}
+
+// What it takes to sign takes a while to load, and the other commands need none of it.
+function work(): Promise<typeof import('./token-work.ts')> {
+  return import('./token-work.ts')
+}
+
+function withGrant(command: Command): Command {
+  return command
+    .option('--publish <patterns>', 'what it may publish to; comma-separated or repeated', patterns, [])
+    .option('--receive <patterns>', 'what it may receive; comma-separated or repeated', patterns, [])
+    .option('--admin', 'it may see what is for those who run the hub, such as /metrics')
+}
+
+function patterns(text: string, previous: readonly string[]): readonly string[] {
+  const added = text.split(',').map(item => item.trim())
+  const fault = patternsFault(added)
+  if (fault !== undefined) throw new InvalidArgumentError(`It ${fault}.`)
+  return [...previous, ...added]
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const
+
+function parseSpan(text: string): number {
+  const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
+  if (amount === undefined)
+    throw new InvalidArgumentError('It takes a number and a unit: 90s, 15m, 12h, 30d.')
+  return Number(amount) * SECONDS[unit as keyof typeof SECONDS]
+}
+
+function parseAlgorithm(text: string): string {
+  if ((ALGORITHMS as readonly string[]).includes(text)) return text
+  throw new InvalidArgumentError(`It is one of ${ALGORITHMS.join(', ')}.`)
+}

@@ -1,0 +1,117 @@
+// `millrace token`: what it mints and makes, a hub takes; what it explains is so; and keys stay out of sight.
+
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { startHub } from '../support/hub.ts'
+import { bearer, SECRET } from '../support/tokens.ts'
+import { runCli } from './run-cli.ts'
+
+const env = { MILLRACE_JWT_KEY: SECRET }
+const closed = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
+
+t.test('a minted token opens what it says, for as long as it says', async t => {
+  const hub = await startHub(t, { ...closed, jwtKey: SECRET })
+  const args = [
+    'token',
+    'mint',
+    '--receive',
+    'a,b/*',
+    '--publish',
+    'a',
+    '--subject',
+    'ann',
+    '--expires',
+    '2s',
+  ]
+  const { code, stdout, stderr } = await runCli(t, args, { env })
+  t.same({ code, stderr }, { code: 0, stderr: '' })
+  const token = stdout.trim()
+  t.equal((await hub.fetch('/topics/b/c', { headers: bearer(token) })).status, 200)
+  t.equal((await hub.fetch('/topics/c', { headers: bearer(token) })).status, 403)
+  const explained = await runCli(t, ['token', 'explain', token], { env })
+  t.match(
+    explained.stdout,
+    /signed +HS256\nholder +ann\nexpires .*\npublish +a\nreceive +a, b\/\*\nIt is good\.\n$/,
+  )
+  while ((await hub.fetch('/topics/a', { headers: bearer(token) })).status === 200)
+    await new Promise(resolve => setTimeout(resolve, 100))
+  t.match(await runCli(t, ['token', 'explain', token], { env }), { code: 1, stderr: /has expired/ })
+  const unknown = await runCli(t, ['token', 'explain', token], { env: { MILLRACE_JWT_KEY: '' } })
+  t.match(unknown, { code: 0, stdout: /Not verified/ })
+})
+
+t.test('publish and subscribe bring the token that they are given', async t => {
+  const hub = await startHub(t, { ...closed, jwtKey: SECRET })
+  const { stdout } = await runCli(t, ['token', 'mint', '--publish', '**', '--receive', '**'], { env })
+  const tokenFile = join(t.testdir(), 'token')
+  writeFileSync(tokenFile, stdout)
+  const at = ['--url', hub.url, '--cacert', hub.caFile]
+  const refused = await runCli(t, ['publish', 'a', 'x', ...at])
+  t.match(refused, { code: 1, stderr: /MILLRACE_TOKEN_MISSING/ })
+  const publish = ['publish', 'a', 'hello', ...at]
+  t.equal((await runCli(t, publish, { env: { MILLRACE_TOKEN: stdout.trim() } })).code, 0)
+  const subscribe = ['subscribe', 'a', '--after', 'earliest', '--count', '1', ...at]
+  t.match(await runCli(t, [...subscribe, '--token-file', tokenFile]), { code: 0, stdout: 'hello\n' })
+})
+
+t.test('private keys in PEM sign, and their public halves verify', async t => {
+  for (const pair of [
+    generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    generateKeyPairSync('ec', { namedCurve: 'P-521' }),
+    generateKeyPairSync('ed25519'),
+  ]) {
+    const directory = t.testdir()
+    const [keyFile, publicFile] = [join(directory, 'key.pem'), join(directory, 'public.pem')]
+    writeFileSync(keyFile, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    writeFileSync(publicFile, pair.publicKey.export({ type: 'spki', format: 'pem' }))
+    const { stdout } = await runCli(t, ['token', 'mint', '--receive', 'a', '--key-file', keyFile])
+    const explained = await runCli(t, ['token', 'explain', stdout.trim(), '--key-file', publicFile])
+    t.match(explained, { code: 0, stdout: 'It is good.' })
+    t.match(await runCli(t, ['token', 'mint', '--key-file', publicFile]), { code: 1, stderr: /cannot sign/ })
+  }
+})
+
+t.test('an API key is told once, and the file has its hash for its owner alone', async t => {
+  const file = join(t.testdir(), 'keys.json')
+  const one = await runCli(t, ['token', 'key', 'one', '--publish', 'a', '--file', file])
+  const other = await runCli(t, [
+    'token',
+    'key',
+    'other',
+    '--receive',
+    '**',
+    '--admin',
+    '--expires',
+    '1h',
+    '--file',
+    file,
+  ])
+  t.match([one, other], [{ code: 0 }, { code: 0 }])
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  const text = readFileSync(file, 'utf8')
+  for (const { stdout } of [one, other]) t.notMatch(text, stdout.trim().split('_')[2])
+  const hub = await startHub(t, { ...closed, apiKeysFile: file })
+  const status = async (path: string, key: string, init = {}): Promise<number> =>
+    (await hub.fetch(path, { headers: bearer(key.trim()), ...init })).status
+  t.equal(await status('/topics/a', one.stdout, { method: 'POST', body: 'x' }), 201)
+  t.equal(await status('/topics/a', one.stdout), 403)
+  t.equal(await status('/topics/a', other.stdout), 200)
+  t.equal(await status('/metrics', other.stdout), 200)
+  t.equal(await status('/metrics', one.stdout), 403)
+})
+
+t.test('what cannot be is said in a line', async t => {
+  const refused = async (args: string[], message: RegExp, code: number, key = SECRET): Promise<void> => {
+    const result = await runCli(t, ['token', ...args], { env: { MILLRACE_JWT_KEY: key } })
+    t.match(result, { code, stdout: '', stderr: message })
+  }
+  await refused(['mint', '--receive', 'a*b'], /has the pattern "a\*b"/, 2)
+  await refused(['mint', '--expires', 'soon'], /90s, 15m, 12h, 30d/, 2)
+  await refused(['mint'], /a key is needed: MILLRACE_JWT_KEY/, 2, '')
+  await refused(['mint'], /at least 32 bytes/, 1, 'short')
+  await refused(['mint', '--algorithm', 'none'], /one of HS256/, 2)
+  await refused(['explain', 'x.y'], /no token/, 1)
+  await refused(['key', 'a'], /--file/, 2)
+})
