@@ -13,8 +13,8 @@ MILLRACE_MAX_BODY_BYTES. Flags go before the environment, the environment before
 Examples:
   $ millrace serve --port 9444
   $ millrace serve --cert /etc/tls/hub.pem --key /etc/tls/hub.key
-  $ millrace serve --no-tls --port 8080                # behind a proxy that terminates TLS and authenticates
-  $ millrace serve --host 0.0.0.0 --anonymous-receive 'public/**'
+  $ millrace serve --no-tls --port 8080                # behind a proxy that terminates TLS
+  $ MILLRACE_JWT_KEY=... millrace serve --host 0.0.0.0 --anonymous-receive 'public/**'
   $ MILLRACE_LOG_LEVEL=debug millrace serve --config hub.json
 
 SIGTERM and SIGINT drain and end it, SIGHUP reads the certificates again.`
