@@ -139,6 +139,11 @@ const catalogue = {
     title: 'Events are published too fast',
     help: 'Wait `retry-after` seconds, or raise `--max-publish-rate`.',
   },
+  MILLRACE_STREAM_RATE: {
+    status: 429,
+    title: 'Event streams are opened too fast',
+    help: 'Wait `retry-after` seconds, follow many topics on one stream with `/feed`, or raise `--max-stream-rate`.',
+  },
   MILLRACE_HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The request headers are too large',

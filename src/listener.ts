@@ -20,7 +20,7 @@ import { Connections } from './http/connections.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import { EventStreams, type Regranted } from './http/event-streams.ts'
 import { LISTEN_BACKLOG, listenError } from './http/port.ts'
-import type { PublishLimit } from './http/publish-rate.ts'
+import type { RateLimits } from './http/rates.ts'
 import type { CompressionRule } from './gzip/rule.ts'
 import { Hub } from './hub/hub.ts'
 import { PAGE_LIMITS } from './hub/page-cache.ts'
@@ -45,7 +45,7 @@ export interface ListenerParts {
   readonly keys: KeyTexts
   /** Of all threads. */
   readonly counts: ConnectionCounts
-  readonly publishRate: PublishLimit
+  readonly rates: RateLimits
   /** Renews the token of a stream that another thread has. */
   readonly renewElsewhere: (feed: string, token: string) => Promise<Regranted>
   /** What `/metrics` answers, given what is counted here. */
@@ -75,7 +75,7 @@ export interface Listener extends HttpSide {
 
 /** Errors: MILLRACE_PORT_TAKEN, MILLRACE_CONFIG_INVALID. */
 export async function startListener(parts: ListenerParts): Promise<Listener> {
-  const { config, logger, log, tls, keys, counts, publishRate, readMetrics } = parts
+  const { config, logger, log, tls, keys, counts, rates, readMetrics } = parts
   const metrics = new Metrics({
     connections: () => connections.count,
     streams: () => streams.count,
@@ -97,7 +97,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     hub,
     streams,
     regrant,
-    publishRate,
+    rates,
     limits: config,
     closing: closing.signal,
     authCookie: config.authCookie,

@@ -10,7 +10,7 @@ import type { Config } from './config/schema.ts'
 import { openCertificates, type Certificates, type TlsMaterial } from './http/certificates.ts'
 import { ConnectionCounts } from './http/connection-counts.ts'
 import { sharedPort } from './http/port.ts'
-import { PublishRate } from './http/publish-rate.ts'
+import { Rates } from './http/rates.ts'
 import type { HttpSide } from './listener.ts'
 import type { EventLog } from './log/event-log.ts'
 import { openLog } from './log/open-log.ts'
@@ -98,7 +98,7 @@ async function serveHttp(
     keys,
     renewElsewhere: async () => 'unknown',
     counts: new ConnectionCounts(),
-    publishRate: new PublishRate(config.maxPublishRate),
+    rates: new Rates(config),
     readMetrics: ({ registry }) => registry.metrics(),
   })
   registerLogMetrics(listener.metrics.registry, () => log.usage())

@@ -254,7 +254,16 @@ export const configSchema = Type.Object(
       default: 0,
       minimum: 0,
       maximum: 1_000_000_000,
-      description: 'What one client address may publish. 0 means no limit.',
+      description: 'What one client may publish, by its address and by its token. 0 means no limit.',
+    }),
+    maxStreamRate: Type.Integer({
+      group: 'Receiving',
+      unit: 'streams/s',
+      default: 0,
+      minimum: 0,
+      maximum: 1_000_000_000,
+      description:
+        'How many event streams one client may open, by its address and by its token. 0 means no limit.',
     }),
     maxTopicNameBytes: Type.Integer({
       group: 'Publishing',

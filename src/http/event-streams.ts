@@ -81,6 +81,8 @@ export class EventStreams {
     format: StreamFormat,
     start: Start,
   ): void {
+    // Whoever asked may have gone while its token was verified.
+    if (isGone(request, reply)) return void reply.hijack()
     const connection = this.#connections.of(request)
     this.#requireRoom(connection.streams)
     const { grant } = request
@@ -213,6 +215,11 @@ const STREAM_HEADERS = {
   'cache-control': 'no-store, no-transform',
   'x-accel-buffering': 'no',
 } as const
+
+function isGone(request: FastifyRequest, reply: FastifyReply): boolean {
+  const stream = http2StreamOf(request)
+  return stream === undefined ? reply.raw.destroyed : stream.destroyed || stream.closed
+}
 
 /** Sends the response's head past Fastify, with the headers that hooks have set. */
 function respond(request: FastifyRequest, reply: FastifyReply, coding: object): Writable {

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Grant } from '../auth/grant.ts'
 import type { BodyLimits } from '../http/body.ts'
 import type { EventStreams, Regranted } from '../http/event-streams.ts'
-import type { PublishLimit } from '../http/publish-rate.ts'
+import type { RateLimits } from '../http/rates.ts'
 import type { Hub } from '../hub/hub.ts'
 
 export interface RouteLimits extends BodyLimits {
@@ -19,7 +19,7 @@ export interface RouteContext {
   readonly streams: EventStreams
   /** Gives an open stream another grant, in whatever thread it is. */
   readonly regrant: (feed: string, grant: Grant) => Promise<Regranted>
-  readonly publishRate: PublishLimit
+  readonly rates: RateLimits
   readonly limits: RouteLimits
   /** Aborted when the hub begins to shut down. */
   readonly closing: AbortSignal

@@ -3,6 +3,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { MillraceError } from '../errors.ts'
+import { requireStreamRate } from './stream-rate.ts'
 import { preferredType } from '../http/media-type.ts'
 import { holdUntilEnd } from '../http/unfinished.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
@@ -11,7 +12,7 @@ import type { RoutePlugin } from './context.ts'
 import { requestedCursor, validPattern } from './names.ts'
 import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
 
-export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, limits }) => {
+export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, rates, limits }) => {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -33,7 +34,7 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, 
         response: { 200: eventStreamResponse, ...problemResponses },
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const names = request.query.topic
       if (names.length > limits.maxPatternsPerFeed) {
         const detail = `A feed may name ${limits.maxPatternsPerFeed} topics and patterns; this one names ${names.length}.`
@@ -44,6 +45,7 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, 
       if (preferredType(request.headers.accept, [SSE_MEDIA_TYPE]) === undefined) {
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
       }
+      await requireStreamRate(rates, request)
       const cursor = requestedCursor(request, request.query)
       const bytes = names.reduce((sum, name) => sum + bytesOf(name), 0)
       holdUntilEnd(request, reply, bytes)
@@ -54,6 +56,7 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, 
         'feed',
         hub.startAt(cursor === 'absent' ? 'now' : cursor),
       )
+      return reply
     },
   )
 

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError, type ErrorCode } from '../errors.ts'
 import type { NewEvent } from '../event.ts'
 import { lineText, readLines, type Line } from '../http/body.ts'
+import { clientsOf } from '../http/rates.ts'
 import { requestKey } from '../http/idempotency-key.ts'
 import type { RequestKey } from '../log/append-key.ts'
 import { formatId } from '../protocol/ids.ts'
@@ -55,7 +56,7 @@ const ABOUT_THE_WHOLE: ReadonlySet<ErrorCode> = new Set([
 
 class Upload {
   readonly #context: RouteContext
-  readonly #address: string
+  readonly #clients: readonly string[]
   readonly #key: RequestKey | undefined
   readonly #parse: (line: string) => NewEvent
   #lines = 0
@@ -65,7 +66,7 @@ class Upload {
 
   constructor(context: RouteContext, request: FastifyRequest, parse: (line: string) => NewEvent) {
     this.#context = context
-    this.#address = request.ip
+    this.#clients = clientsOf(request)
     this.#key = requestKey(request)
     this.#parse = parse
   }
@@ -108,9 +109,10 @@ class Upload {
   }
 
   async #append(events: readonly NewEvent[]): Promise<void> {
-    const { hub, publishRate } = this.#context
+    const { hub, rates } = this.#context
     // The body waits: slowing it down is kinder than refusing it half-way.
-    for (let waitMs; (waitMs = await publishRate.take(this.#address, events.length)) > 0;) await sleep(waitMs)
+    for (let waitMs; (waitMs = await rates.take('publish', this.#clients, events.length)) > 0;)
+      await sleep(waitMs)
     const appended = await hub.publish(events, this.#key?.next(events))
     this.#published += events.length
     this.#duplicates += events.length - appended.added

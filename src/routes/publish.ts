@@ -8,6 +8,7 @@ import type { Topic } from '../event.ts'
 import { readText } from '../http/body.ts'
 import { requestKey } from '../http/idempotency-key.ts'
 import { bodyKind, NDJSON_MEDIA_TYPE, type BodyKind } from '../http/media-type.ts'
+import { clientsOf } from '../http/rates.ts'
 import { formatId } from '../protocol/ids.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { pathTopic, validType } from './names.ts'
@@ -112,13 +113,13 @@ interface OneEvent {
 }
 
 async function publishOne(
-  { hub, limits, publishRate }: RouteContext,
+  { hub, limits, rates }: RouteContext,
   request: FastifyRequest,
   reply: FastifyReply,
   { topic, type, isState, kind }: OneEvent,
 ): Promise<{ id: string; topic: Topic }> {
   const key = requestKey(request)
-  const taken = publishRate.take(request.ip, 1)
+  const taken = rates.take('publish', clientsOf(request), 1)
   const waitMs = typeof taken === 'number' ? taken : await taken
   if (waitMs > 0) throw tooFast(waitMs)
   const data = await readText(request, limits)
@@ -132,7 +133,7 @@ async function publishOne(
 }
 
 function tooFast(waitMs: number): MillraceError {
-  return new MillraceError('MILLRACE_PUBLISH_RATE', 'This address publishes faster than the hub allows.', {
+  return new MillraceError('MILLRACE_PUBLISH_RATE', 'You publish faster than the hub allows.', {
     retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
   })
 }

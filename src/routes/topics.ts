@@ -12,6 +12,7 @@ import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { intersection, selectorOf, type Selector } from '../topic-pattern.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { readHistory, sendPage } from './history.ts'
+import { requireStreamRate } from './stream-rate.ts'
 import { pathTopic, requestedCursor, validPattern } from './names.ts'
 import {
   afterQuery,
@@ -42,7 +43,7 @@ const historyPage = Type.Object({
 })
 
 export const topicRoutes: RoutePlugin = async (fastify, context) => {
-  const { hub, streams, limits } = context
+  const { hub, streams, rates, limits } = context
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -84,6 +85,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       const cursor = requestedCursor(request, request.query)
       const type = preferredType(request.headers.accept, [JSON_MEDIA_TYPE, SSE_MEDIA_TYPE])
       if (type === SSE_MEDIA_TYPE) {
+        await requireStreamRate(rates, request)
         const start = hub.startAt(cursor === 'absent' ? 'now' : cursor)
         streams.open(request, reply, selectorOf([topic]), 'topic', start)
         return reply

@@ -4,6 +4,7 @@ import type { KeyTexts } from '../auth/authenticator.ts'
 import type { Config } from '../config/schema.ts'
 import type { TlsMaterial } from '../http/certificates.ts'
 import type { Regranted } from '../http/event-streams.ts'
+import type { Rate } from '../http/rates.ts'
 import type { LogHandle } from '../log/share.ts'
 import type { MetricValues } from '../metrics/all-threads.ts'
 
@@ -41,7 +42,8 @@ export type MainMethods = {
   readMetrics(): Promise<string>
   /** Renews the token of a stream of any worker. */
   renew(feed: string, token: string): Promise<Regranted>
-  takePublishRate(address: string, events: number): number
+  /** Of `RateLimits`. */
+  takeOf(rate: Rate, who: readonly string[], amount: number): number
 }
 
 /** A line of the log, which the main thread writes. */

@@ -7,7 +7,7 @@ import type { Config } from '../config/schema.ts'
 import type { TlsMaterial } from '../http/certificates.ts'
 import { ConnectionCounts } from '../http/connection-counts.ts'
 import type { Regranted } from '../http/event-streams.ts'
-import { PublishRate } from '../http/publish-rate.ts'
+import { Rates } from '../http/rates.ts'
 import type { HttpSide } from '../listener.ts'
 import type { EventLog } from '../log/event-log.ts'
 import { LogShare } from '../log/share.ts'
@@ -62,7 +62,7 @@ export class WorkerPool implements HttpSide {
 
   private constructor(parts: PoolParts) {
     const { config, workers, log, tls, keys } = parts
-    const publishRate = new PublishRate(config.maxPublishRate)
+    const rates = new Rates(config)
     this.port = config.port
     this.#parts = parts
     this.#tls = tls
@@ -73,7 +73,7 @@ export class WorkerPool implements HttpSide {
     this.#main = {
       readMetrics: () => this.#readMetrics(),
       renew: (feed, token) => this.#renew(feed, token),
-      takePublishRate: (address, events) => publishRate.take(address, events),
+      takeOf: (rate, who, amount) => rates.take(rate, who, amount),
     }
     this.#shortLives = Array.from({ length: workers }, () => 0)
   }

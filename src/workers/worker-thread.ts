@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { ConnectionCounts } from '../http/connection-counts.ts'
+import type { Rate } from '../http/rates.ts'
 import { startListener, type Listener } from '../listener.ts'
 import { RemoteLog } from '../log/remote.ts'
 import { createThreadLogger } from '../logger.ts'
@@ -25,7 +26,7 @@ const methods: WorkerMethods = {
       tls,
       keys,
       counts: new ConnectionCounts(counts, number),
-      publishRate: { take: takePublishRate },
+      rates: { take: takeOf },
       renewElsewhere: (feed, token) => main.call('renew', feed, token),
       readMetrics: () => main.call('readMetrics'),
       reusePort: true,
@@ -76,6 +77,7 @@ function end(): void {
 }
 
 // Without a limit nobody has to be asked.
-function takePublishRate(address: string, events: number): number | Promise<number> {
-  return config.maxPublishRate === 0 ? 0 : main.call('takePublishRate', address, events)
+function takeOf(rate: Rate, who: readonly string[], amount: number): number | Promise<number> {
+  const limit = rate === 'publish' ? config.maxPublishRate : config.maxStreamRate
+  return limit === 0 ? 0 : main.call('takeOf', rate, who, amount)
 }

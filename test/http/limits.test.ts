@@ -3,8 +3,9 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { Rates } from '../../src/http/rates.ts'
 import { Http1Client } from '../support/http1-client.ts'
-import { Http2Client } from '../support/http2-client.ts'
+import { headOf, Http2Client } from '../support/http2-client.ts'
 import { startHub } from '../support/hub.ts'
 import { metricIs } from '../support/metrics.ts'
 import { expectProblem } from '../support/problem.ts'
@@ -123,6 +124,40 @@ t.test('maxPublishRate: a faster client is refused, and told when to come back',
   t.equal((await client.get('/topics/a')).status, 200, 'reading is not publishing')
   await sleep(seconds * 1000)
   t.equal((await client.post('/topics/a', 'x')).status, 201)
+})
+
+t.test('maxPublishRate holds for a token too, wherever it comes from', async t => {
+  let now = 0
+  const rates = new Rates({ maxPublishRate: 4, maxStreamRate: 1 }, () => now)
+  const taken = (address: string, holder: string, amount = 1): boolean =>
+    rates.take('publish', [address, holder], amount) === 0
+  t.same(
+    ['1', '2', '3', '4', '5'].map(address => taken(address, 'ann')),
+    [true, true, true, true, false],
+    'one token from many addresses',
+  )
+  t.ok(taken('5', 'bob'), 'what was refused was not taken from the address')
+  t.notOk(
+    ['a', 'b', 'c', 'd'].every(holder => taken('5', holder)),
+    'many tokens from one address',
+  )
+  t.equal(rates.take('stream', ['1'], 1), 0, 'streams are counted apart')
+  t.equal(rates.take('stream', ['1'], 1), 1000)
+  now += 1000
+  t.ok(taken('1', 'ann'))
+})
+
+t.test('maxStreamRate: streams are opened no faster, and other requests are not streams', async t => {
+  const hub = await startHub(t, { maxStreamRate: 3 })
+  const client = new Http2Client(t, hub)
+  const paths = ['/topics/a', '/feed?topic=a', '/topics/b', '/feed?topic=*', '/topics/c', '/topics/d']
+  const heads = await Promise.all(paths.map(path => headOf(client.open(path, SSE))))
+  t.equal(heads.filter(({ status }) => status === 200).length, 3)
+  t.equal(heads.filter(({ status }) => status === 429).length, 3)
+  const refused = await client.get('/topics/a', SSE)
+  await expectProblem(t, refused, 'MILLRACE_STREAM_RATE')
+  t.ok(Number(refused.headers['retry-after']) >= 1)
+  t.equal((await client.get('/topics/a')).status, 200, 'a page is no stream')
 })
 
 t.test('maxPageEvents: pages are no longer, whatever is asked for', async t => {
