@@ -139,6 +139,11 @@ const catalogue = {
     title: 'Events are published too fast',
     help: 'Wait `retry-after` seconds, or raise `--max-publish-rate`.',
   },
+  MILLRACE_ADDRESS_CONNECTIONS: {
+    status: 429,
+    title: 'There are too many connections from this address',
+    help: 'One HTTP/2 connection carries many streams: use it for all. Or raise `--max-connections-per-address`, which clients behind one proxy share.',
+  },
   MILLRACE_STREAM_RATE: {
     status: 429,
     title: 'Event streams are opened too fast',

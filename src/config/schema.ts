@@ -377,6 +377,14 @@ export const configSchema = Type.Object(
       maximum: 10_000_000,
       description: 'How many connections are open at once.',
     }),
+    maxConnectionsPerAddress: Type.Integer({
+      group: 'Connections',
+      default: 0,
+      minimum: 0,
+      maximum: 10_000_000,
+      description:
+        'How many connections one address has at once, an IPv6 network of 64 bits being one. 0 means no limit: behind a proxy, all clients have its address.',
+    }),
     maxStreamsPerConnection: Type.Integer({
       group: 'Connections',
       default: 256,

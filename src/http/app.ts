@@ -66,6 +66,7 @@ export function createApp(
   refuseWhileClosing(app)
   endWhatIsUnfinished(app, options, abuse)
   explainUnknownRoutes(app)
+  forbidGuessing(app)
   return app
 }
 
@@ -124,16 +125,20 @@ function refuseWhatExceedsLimits(
     const connection = connections.of(request)
     const bytes = headBytes(request)
     connection.explainedBytes += bytes + REQUEST_EXPLAINS
-    if (connection.isOverLimit) {
+    if (connection.overLimit !== undefined) {
       connections.endAfter(request, reply)
-      const detail = 'This connection came when the limit was reached.'
-      throw new MillraceError('MILLRACE_TOO_MANY_CONNECTIONS', detail, { retryAfter: 5 })
+      throw tooMany(connection.overLimit)
     }
     if (bytes > maxHeaderBytes) {
       throw new MillraceError('MILLRACE_HEADERS_TOO_LARGE', `The limit is ${maxHeaderBytes} bytes.`)
     }
     done()
   })
+}
+
+function tooMany(limit: 'hub' | 'address'): MillraceError {
+  const code = limit === 'hub' ? 'MILLRACE_TOO_MANY_CONNECTIONS' : 'MILLRACE_ADDRESS_CONNECTIONS'
+  return new MillraceError(code, 'This connection came when the limit was reached.', { retryAfter: 5 })
 }
 
 function headBytes({ raw }: FastifyRequest): number {
@@ -152,6 +157,15 @@ function refuseWhileClosing(app: FastifyInstance): void {
   app.addHook('onRequest', ({ routeOptions }, _reply, done) => {
     if (!isClosing || routeOptions.url === '/healthz' || routeOptions.url === '/readyz') return done()
     throw new MillraceError('MILLRACE_DRAINING', 'Nothing new is begun here.', { retryAfter: 1 })
+  })
+}
+
+/** What was published must not be taken for a page or a script, whatever it looks like. */
+function forbidGuessing(app: FastifyInstance): void {
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    // Answers to POST and PUT have nothing in them that was published, and are many.
+    if (request.method === 'GET') reply.header('x-content-type-options', 'nosniff')
+    done()
   })
 }
 

@@ -1,22 +1,34 @@
-// How many connections the hub has. Each thread counts its own in memory that all of them see, so that a limit holds for
-// the hub; what a thread that ended had is given back by clearing its counts.
+// How many connections the hub has, in all and by address. Each thread counts its own in memory that all of them see, so
+// that a limit holds for the hub; what a thread that ended had is given back by clearing its counts.
+
+import { randomInt } from 'node:crypto'
+import { isIPv6 } from 'node:net'
 
 // Connections, and sockets that may not have become one yet.
-const COUNTS_PER_THREAD = 2
+const TOTALS = 2
+
+// Addresses share a count when their hashes do: with as many slots, hardly ever. The hash begins with a random number, so
+// that nobody can choose whom to share with.
+const SLOTS = 65_536
+
+const COUNTS_PER_THREAD = TOTALS + SLOTS
 
 export class ConnectionCounts {
-  readonly #counts: Int32Array
+  /** The number that hashes begin with, then the counts of each thread. */
+  readonly #memory: Int32Array
   readonly #own: number
 
   /** Memory for so many threads. */
   static memory(threads: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(threads * COUNTS_PER_THREAD * Int32Array.BYTES_PER_ELEMENT)
+    const memory = new SharedArrayBuffer((1 + threads * COUNTS_PER_THREAD) * Int32Array.BYTES_PER_ELEMENT)
+    new Int32Array(memory)[0] = randomInt(2 ** 31)
+    return memory
   }
 
   /** `thread`: which of them this one is, from 0. */
   constructor(memory: SharedArrayBuffer = ConnectionCounts.memory(1), thread = 0) {
-    this.#counts = new Int32Array(memory)
-    this.#own = thread * COUNTS_PER_THREAD
+    this.#memory = new Int32Array(memory)
+    this.#own = 1 + thread * COUNTS_PER_THREAD
   }
 
   /** Of all threads. */
@@ -29,24 +41,49 @@ export class ConnectionCounts {
     return this.#sum(1)
   }
 
-  addConnections(change: 1 | -1): void {
-    Atomics.add(this.#counts, this.#own, change)
+  /** Of this address, in all threads. */
+  connectionsOf(address: string): number {
+    return this.#sum(TOTALS + this.#slotOf(address))
+  }
+
+  addConnections(change: 1 | -1, address: string): void {
+    Atomics.add(this.#memory, this.#own, change)
+    Atomics.add(this.#memory, this.#own + TOTALS + this.#slotOf(address), change)
   }
 
   addSockets(change: 1 | -1): void {
-    Atomics.add(this.#counts, this.#own + 1, change)
+    Atomics.add(this.#memory, this.#own + 1, change)
   }
 
   /** The thread has ended. */
   clear(): void {
-    for (let at = 0; at < COUNTS_PER_THREAD; at++) Atomics.store(this.#counts, this.#own + at, 0)
+    for (let at = 0; at < COUNTS_PER_THREAD; at++) Atomics.store(this.#memory, this.#own + at, 0)
   }
 
-  #sum(which: 0 | 1): number {
+  #sum(which: number): number {
     let sum = 0
-    for (let at = which; at < this.#counts.length; at += COUNTS_PER_THREAD) {
-      sum += Atomics.load(this.#counts, at)
+    for (let at = 1 + which; at < this.#memory.length; at += COUNTS_PER_THREAD) {
+      sum += Atomics.load(this.#memory, at)
     }
     return sum
   }
+
+  // FNV-1a
+  #slotOf(address: string): number {
+    let hash = this.#memory[0]!
+    for (const unit of networkOf(address)) hash = Math.imul(hash ^ unit.charCodeAt(0), 16_777_619)
+    return (hash >>> 0) % SLOTS
+  }
+}
+
+/** Whoever has one IPv6 address has the other 2^64 of its network too. */
+function networkOf(address: string): string {
+  // IPv4 in an IPv6 socket.
+  if (!isIPv6(address) || address.startsWith('::ffff:')) return address.replace('::ffff:', '')
+  const [head = '', tail] = address.split('::')
+  const groups = head.split(':').filter(group => group !== '')
+  if (tail === undefined) return groups.slice(0, 4).join(':')
+  const rest = tail.split(':').filter(group => group !== '')
+  const zeros = Array.from({ length: 8 - groups.length - rest.length }, () => '0')
+  return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
 }

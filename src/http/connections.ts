@@ -15,6 +15,8 @@ import { Rounds } from './rounds.ts'
 export interface ConnectionsOptions extends OverheadOptions {
   /** More connections than this are told 503 on their first request. */
   readonly maxConnections: number
+  /** More than these of one address are told 429; 0: no limit. */
+  readonly maxConnectionsPerAddress: number
   /** How often an HTTP/2 peer is sent a PING, in milliseconds. */
   readonly pingIntervalMs: number
   /** How long it may take to answer, in milliseconds; twice as long if it sends something else meanwhile. */
@@ -28,8 +30,8 @@ export interface ConnectionsOptions extends OverheadOptions {
 export interface HttpConnection extends Connection, Explained {
   /** Event streams open on it. */
   streams: number
-  /** It came when there were `maxConnections` already. */
-  readonly isOverLimit: boolean
+  /** It came when there were as many already as there may be: of the hub, or of its address. */
+  readonly overLimit: 'hub' | 'address' | undefined
   /** The peer stopped answering PINGs. */
   hasVanished: boolean
   /** It was cut off for what it did. */
@@ -146,10 +148,11 @@ export class Connections {
     const connection = this.#newConnection(socket)
     connectionsByTransport.set(transport, connection)
     this.#open.add(transport)
-    this.#counts.addConnections(1)
+    const address = socket.remoteAddress ?? ''
+    this.#counts.addConnections(1, address)
     transport.once('close', () => {
       this.#open.delete(transport)
-      this.#counts.addConnections(-1)
+      this.#counts.addConnections(-1, address)
     })
     return connection
   }
@@ -158,7 +161,7 @@ export class Connections {
     return {
       turn: 0,
       streams: 0,
-      isOverLimit: this.#counts.connections >= this.#options.maxConnections,
+      overLimit: this.#overLimit(remoteAddress),
       hasVanished: false,
       isAbusive: false,
       address: remoteAddress,
@@ -167,6 +170,13 @@ export class Connections {
       held: new HeldBytes(this.#options.maxHeldBytesPerConnection),
       idle: { explainedBytes: 0, since: performance.now() },
     }
+  }
+
+  #overLimit(address: string | undefined): HttpConnection['overLimit'] {
+    const { maxConnections, maxConnectionsPerAddress: maxPerAddress } = this.#options
+    if (this.#counts.connections >= maxConnections) return 'hub'
+    if (maxPerAddress === 0 || address === undefined) return undefined
+    return this.#counts.connectionsOf(address) >= maxPerAddress ? 'address' : undefined
   }
 
   #endFlood(session: Http2Session, connection: HttpConnection): void {

@@ -214,6 +214,7 @@ const STREAM_HEADERS = {
   // A cache must not keep it, a proxy must neither hold it back nor compress it.
   'cache-control': 'no-store, no-transform',
   'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
 } as const
 
 function isGone(request: FastifyRequest, reply: FastifyReply): boolean {

@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { ConnectionCounts } from '../../src/http/connection-counts.ts'
 import { Rates } from '../../src/http/rates.ts'
 import { Http1Client } from '../support/http1-client.ts'
 import { headOf, Http2Client } from '../support/http2-client.ts'
@@ -65,6 +66,40 @@ t.test('maxConnections: one more is told so and closed; then there is room again
   clients[1]!.session.close()
   await metricIs(hub, 'millrace_connections', 10)
   t.equal((await new Http2Client(t, hub).get('/healthz')).status, 200)
+})
+
+t.test('maxConnectionsPerAddress: one more is told so and closed; other addresses have theirs', async t => {
+  // The agent of the test has one.
+  const hub = await startHub(t, { maxConnectionsPerAddress: 3 })
+  await metricIs(hub, 'millrace_connections', 1)
+  const [first, second] = [new Http2Client(t, hub), new Http2Client(t, hub)]
+  for (const client of [first, second]) t.equal((await client.get('/healthz')).status, 200)
+  const excess = new Http2Client(t, hub)
+  await expectProblem(t, await excess.get('/healthz'), 'MILLRACE_ADDRESS_CONNECTIONS')
+  if (!excess.session.closed) await once(excess.session, 'close')
+  const neighbour = new Http2Client(t, hub, { localAddress: '127.0.0.2' })
+  t.equal((await neighbour.get('/healthz')).status, 200)
+  await second.close()
+  await metricIs(hub, 'millrace_connections', 3)
+  t.equal((await new Http2Client(t, hub).get('/healthz')).status, 200)
+})
+
+t.test('an address is counted by its network, in all threads, and until its thread ends', async t => {
+  const memory = ConnectionCounts.memory(2)
+  const [one, other] = [new ConnectionCounts(memory, 0), new ConnectionCounts(memory, 1)]
+  one.addConnections(1, '2001:db8:1:2::7')
+  one.addConnections(1, '2001:db8:1:2:3:4:5:6')
+  other.addConnections(1, '2001:db8:1:2:9::')
+  other.addConnections(1, '::ffff:192.0.2.1')
+  t.equal(other.connectionsOf('2001:db8:1:2:ffff::1'), 3)
+  t.equal(one.connectionsOf('2001:db8:1:3::7'), 0)
+  t.equal(one.connectionsOf('192.0.2.1'), 1)
+  t.equal(one.connectionsOf('192.0.2.2'), 0)
+  one.clear()
+  t.equal(other.connectionsOf('2001:db8:1:2::7'), 1)
+  other.addConnections(-1, '2001:db8:1:2:9::')
+  t.equal(other.connectionsOf('2001:db8:1:2::7'), 0)
+  t.equal(other.connections, 1)
 })
 
 t.test('maxHeaderBytes: a larger head is refused on both protocols, and the connection goes on', async t => {

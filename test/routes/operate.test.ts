@@ -66,6 +66,18 @@ interface Operation {
   readonly summary?: string
 }
 
+t.test('nothing that was published is taken for a page or a script', async t => {
+  const hub = await startHub(t)
+  await hub.publish('a', '<script>alert(1)</script>')
+  for (const accept of ['application/json', 'text/event-stream']) {
+    const response = await hub.fetch('/topics/a?after=earliest', { headers: { accept } })
+    t.equal(response.headers.get('x-content-type-options'), 'nosniff')
+    await response.body?.cancel()
+  }
+  const problem = await hub.fetch('/topics/%3Cscript%3E*')
+  t.equal(problem.headers.get('x-content-type-options'), 'nosniff')
+})
+
 t.test('/openapi.json describes every route', async t => {
   const hub = await startHub(t)
   const response = await hub.fetch('/openapi.json')

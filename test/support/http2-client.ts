@@ -23,7 +23,11 @@ export interface Answer {
 export class Http2Client {
   readonly session: ClientHttp2Session
 
-  constructor(t: Test, hub: Pick<Reachable, 'url' | 'ca'>, options: SecureClientSessionOptions = {}) {
+  constructor(
+    t: Test,
+    hub: Pick<Reachable, 'url' | 'ca'>,
+    options: SecureClientSessionOptions & { readonly localAddress?: string } = {},
+  ) {
     this.session = connect(hub.url, { ca: hub.ca, ...options })
     // What goes wrong is seen on the streams.
     this.session.on('error', () => {})
