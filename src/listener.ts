@@ -99,6 +99,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     regrant,
     rates,
     limits: config,
+    currentGrant: grant => authenticator.current(grant),
     closing: closing.signal,
     authCookie: config.authCookie,
   })
@@ -125,7 +126,8 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   return {
     port: (app.server.address() as AddressInfo).port,
     metrics,
-    renew: async (feed, token) => streams.regrant(feed, await authenticator.grantOf(token)),
+    renew: async (feed, token) =>
+      streams.has(feed) ? streams.regrant(feed, await authenticator.grantOf(token)) : 'unknown',
     useKeys(changed) {
       authenticator.useKeys(changed)
       void streams.recheck(authenticator)

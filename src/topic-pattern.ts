@@ -39,6 +39,7 @@ function matchesSegments(wanted: readonly string[], topic: Topic): boolean {
 
 /** Whether every topic that `inner` matches is matched by `outer` too. Both may be plain topics. */
 export function patternCovers(outer: TopicPattern, inner: TopicPattern): boolean {
+  if (outer === '**' || outer === inner) return true
   const outerSegments = outer.split('/')
   // No topic is without a segment, so `**` and `*/**` match the same.
   const innerSegments = inner === '**' ? ['*', '**'] : inner.split('/')

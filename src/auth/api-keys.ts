@@ -55,12 +55,12 @@ export class ApiKeys {
     if (!timingSafeEqual(sha256(key), expected) || entry === undefined) {
       throw new MillraceError('MILLRACE_TOKEN_INVALID', 'The hub does not know this API key.')
     }
-    const { publish = [], receive = [], admin = false, name, expires } = entry
+    const { publish = [], receive = [], admin = false, expires } = entry
     return new Grant({
       publish,
       receive,
       isAdmin: admin,
-      holder: name,
+      holder: `key ${entry.id}`,
       ...(expires !== undefined && { expiresAt: Date.parse(expires) }),
       token: key,
     })

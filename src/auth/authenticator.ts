@@ -39,6 +39,8 @@ export class Authenticator {
   readonly #remote: JwtKeys | undefined
   #known = new LRUCache<string, Grant>({ max: MAX_CACHED_TOKENS })
   #jwtKeys: JwtKeys | undefined
+  /** How often keys have changed. */
+  generation = 0
   #apiKeys: ApiKeys | undefined
 
   /** Errors: MILLRACE_CONFIG_INVALID. */
@@ -61,6 +63,7 @@ export class Authenticator {
     const jwtKeys = jwtKey === undefined ? this.#remote : readJwtKeys(jwtKey, this.#options.jwtAlgorithms)
     this.#apiKeys = apiKeys === undefined ? undefined : new ApiKeys(apiKeys)
     this.#jwtKeys = jwtKeys
+    this.generation++
     // What is verified just now under the old keys is remembered in the old cache.
     this.#known = new LRUCache({ max: MAX_CACHED_TOKENS })
   }
@@ -74,9 +77,17 @@ export class Authenticator {
     return this.#verify(token, this.#known)
   }
 
+  /** What the grant is now that time has passed, and keys may have changed. Errors: as for `grantOf`. */
+  current(grant: Grant): Grant | Promise<Grant> {
+    const isOld = grant.expiresAt <= this.#now() || grant.generation !== this.generation
+    return grant.token !== undefined && isOld ? this.grantOf(grant.token) : grant
+  }
+
   async #verify(token: string, cache: LRUCache<string, Grant>): Promise<Grant> {
+    const { generation } = this
     const grant = isApiKey(token) ? this.#grantOfApiKey(token) : await this.#grantOfJwt(token)
     if (grant.expiresAt <= this.#now()) throw expired()
+    grant.generation = generation
     cache.set(token, grant)
     return grant
   }

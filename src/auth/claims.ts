@@ -21,7 +21,7 @@ export function grantOfClaims(claims: JWTPayload, token: string): Grant {
     publish: patternsOf('publish', publish),
     receive: patternsOf('receive', receive),
     isAdmin: admin,
-    holder: claims.sub,
+    ...(typeof claims.sub === 'string' && { holder: `jwt ${claims.iss ?? ''} ${claims.sub}` }),
     ...(claims.exp !== undefined && { expiresAt: claims.exp * 1000 }),
     token,
   })

@@ -9,12 +9,14 @@ export interface GrantParts {
   readonly receive: readonly TopicPattern[]
   /** May see what is the operator's: metrics. Default: false. */
   readonly isAdmin?: boolean
-  /** The token's `sub`, or the name of the API key. */
+  /** Who that is: the issuer and `sub` of a JWT, or the id of an API key. Tokens without a `sub` are nobody's. */
   readonly holder?: string | undefined
   /** Milliseconds since 1970. Default: never. */
   readonly expiresAt?: number
   /** What it was made from, to look again when keys change. */
   readonly token?: string
+  /** How often keys had changed when it was verified. Default: 0. */
+  readonly generation?: number
   /** What is said when it does not suffice. Default: MILLRACE_FORBIDDEN. */
   readonly denial?: 'MILLRACE_TOKEN_MISSING' | 'MILLRACE_FORBIDDEN'
 }
@@ -23,6 +25,7 @@ export class Grant {
   readonly holder: string | undefined
   readonly expiresAt: number
   readonly token: string | undefined
+  generation: number
   readonly #publish: readonly TopicPattern[]
   readonly #receive: readonly TopicPattern[]
   readonly #isAdmin: boolean
@@ -35,6 +38,7 @@ export class Grant {
     this.holder = parts.holder
     this.expiresAt = parts.expiresAt ?? Infinity
     this.token = parts.token
+    this.generation = parts.generation ?? 0
     this.#denial = parts.denial ?? 'MILLRACE_FORBIDDEN'
   }
 

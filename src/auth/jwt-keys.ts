@@ -73,11 +73,40 @@ interface ParsedKey {
 function parseKey(text: string): ParsedKey {
   if (text.startsWith('{')) return parseJwks(text)
   if (text.startsWith('-----BEGIN')) return parsePem(text)
+  const other = otherThanSecret(text)
+  if (other !== undefined)
+    throw invalid(`this looks like ${other}, which everybody may know: it is no secret`)
   const secret = Buffer.from(text)
   if (secret.length < MIN_SECRET_BYTES) {
     throw invalid(`a secret has at least ${MIN_SECRET_BYTES} bytes: openssl rand -base64 48 makes one`)
   }
   return { what: 'a secret', fits: ['HS'], algorithms: ['HS256'], find: () => secret }
+}
+
+/** What a text is that was hardly meant as a secret: taken for one, whoever knows it could make tokens. */
+function otherThanSecret(text: string): string | undefined {
+  if (text.includes('-----BEGIN')) return 'PEM with something before it'
+  if (/^[[{]/.test(text)) return 'JSON that is no JWK or JWK Set'
+  if (/^[a-z+]+:\/\//i.test(text)) return 'an address (--jwks-url takes that)'
+  if (/^(ssh|ecdsa|sk)-/.test(text)) return 'an SSH key'
+  // A DER sequence in base64, without the lines around it that make it PEM.
+  return /^MI[A-Za-z]/.test(text) && isDerKey(text)
+    ? 'a key or a certificate without its BEGIN and END lines'
+    : undefined
+}
+
+function isDerKey(text: string): boolean {
+  const der = Buffer.from(text, 'base64')
+  for (const label of ['PUBLIC KEY', 'CERTIFICATE', 'RSA PUBLIC KEY', 'PRIVATE KEY']) {
+    try {
+      const lines = der.toString('base64').replace(/.{64}/g, '$&\n')
+      createPublicKey(`-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`)
+      return true
+    } catch {
+      // Not this.
+    }
+  }
+  return false
 }
 
 function parsePem(text: string): ParsedKey {
@@ -106,9 +135,22 @@ function parseJwks(text: string): ParsedKey {
   if (isSecret && keys.some(({ kty }) => kty !== 'oct')) {
     throw invalid('a JWK Set has secrets beside public keys: a token could pass one for the other')
   }
+  if (isSecret) return { what: 'secret JWKs', fits: ['HS'], algorithms: ['HS256'], find: secretOf(keys) }
   const find = createLocalJWKSet({ keys })
-  if (isSecret) return { what: 'secret JWKs', fits: ['HS'], algorithms: ['HS256'], find }
   return { what: 'public JWKs', fits: ['RS', 'PS', 'ES', 'Ed'], algorithms: PUBLIC_ALGORITHMS, find }
+}
+
+/** By `kid`; without one there must be a single key. */
+function secretOf(keys: readonly JWK[]): JWTVerifyGetKey {
+  const secrets = keys.map(({ kid, k }) => ({ kid, secret: Buffer.from(k ?? '', 'base64url') }))
+  if (secrets.some(({ secret }) => secret.length < MIN_SECRET_BYTES)) {
+    throw invalid(`a secret has at least ${MIN_SECRET_BYTES} bytes: openssl rand -base64 48 makes one`)
+  }
+  return ({ kid }) => {
+    const found = secrets.filter(each => kid === undefined || each.kid === kid)
+    if (found.length !== 1) throw new errors.JWKSNoMatchingKey()
+    return found[0]!.secret
+  }
 }
 
 function jwksOf(text: string): JWK[] {
@@ -132,7 +174,7 @@ function jsonOf(text: string): unknown {
 function usableJwk(jwk: JWK): JWK {
   if (jwk.kty === 'oct') return jwk
   try {
-    const { d: _private, ...rest } = jwk
+    const { d: _private, key_ops: _uses, ...rest } = jwk
     return {
       ...rest,
       ...createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' }),

@@ -1,7 +1,7 @@
 // What `millrace token` does.
 
-import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createPrivateKey, randomUUID, type KeyObject } from 'node:crypto'
+import { existsSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import { text as readAll } from 'node:stream/consumers'
 import {
   decodeJwt,
@@ -129,10 +129,12 @@ function describeToken(token: string): string[] {
   }
   const { publish, receive, admin } = (claims[GRANT_CLAIM] ?? {}) as Record<string, unknown>
   const rows: [string, string][] = [
-    ['signed', `${header.alg}${header.kid === undefined ? '' : `, key ${header.kid}`}`],
-    ['holder', claims.sub ?? 'nobody in particular'],
-    ...(claims.iss === undefined ? [] : [['issuer', claims.iss] as [string, string]]),
-    ...(claims.aud === undefined ? [] : [['audience', [claims.aud].flat().join(', ')] as [string, string]]),
+    ['signed', `${header.alg}${header.kid === undefined ? '' : `, key ${plainly(header.kid)}`}`],
+    ['holder', claims.sub === undefined ? 'nobody in particular' : plainly(claims.sub)],
+    ...(claims.iss === undefined ? [] : [['issuer', plainly(claims.iss)] as [string, string]]),
+    ...(claims.aud === undefined
+      ? []
+      : [['audience', [claims.aud].flat().map(plainly).join(', ')] as [string, string]]),
     ...(claims.nbf === undefined ? [] : [['not before', momentOf(claims.nbf)] as [string, string]]),
     ['expires', claims.exp === undefined ? 'never' : momentOf(claims.exp)],
     ['publish', listOf(publish)],
@@ -148,7 +150,13 @@ function listOf(value: unknown): string {
   return fault === undefined ? (value as string[]).join(', ') : `${JSON.stringify(value)}, which ${fault}`
 }
 
+/** What somebody else wrote, without what could forge lines of ours. */
+function plainly(text: unknown): string {
+  return JSON.stringify(text).replace(/^"(.*)"$/, '$1')
+}
+
 function momentOf(seconds: number): string {
+  if (!(Math.abs(seconds) < 8e12)) return `${plainly(seconds)}, which is no date`
   const left = Math.round(seconds - Date.now() / 1000)
   const span = Math.abs(left) < 120 ? `${Math.abs(left)} s` : `${Math.round(Math.abs(left) / 60)} min`
   return `${new Date(seconds * 1000).toISOString()} (${left < 0 ? `${span} ago` : `in ${span}`})`
@@ -182,10 +190,13 @@ export function addKey(name: string, { file, publish, receive, admin, expires }:
     ...(expires !== undefined && { expires: new Date(Date.now() + expires * 1000).toISOString() }),
   })
   // At once and whole: a hub may be reading it.
-  writeFileSync(`${file}.new`, `${JSON.stringify({ keys: [...entries, entry] }, undefined, 2)}\n`, {
+  const target = existsSync(file) ? realpathSync(file) : file
+  const whole = `${target}.${randomUUID()}`
+  writeFileSync(whole, `${JSON.stringify({ keys: [...entries, entry] }, undefined, 2)}\n`, {
     mode: 0o600,
+    flag: 'wx',
   })
-  renameSync(`${file}.new`, file)
+  renameSync(whole, target)
   process.stdout.write(`${key}\n`)
   process.stderr.write(
     `millrace: this is the only time that the key is shown; ${file} has its hash, as '${entry.id}'\n`,

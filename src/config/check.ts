@@ -46,12 +46,12 @@ function sizeFault(config: Config): string | undefined {
   return undefined
 }
 
-function openHostFault({ host }: Config, given: GivenOptions): string | undefined {
-  if (isLoopback(host)) return undefined
+function openHostFault({ host, allowedHost }: Config, given: GivenOptions): string | undefined {
+  if (isLoopback(host) && allowedHost.length === 0) return undefined
   if (takesTokens(given)) return undefined
   if (given.anonymousPublish !== undefined || given.anonymousReceive !== undefined) return undefined
   return (
-    `--host ${host} can be reached from other machines, and nothing says who may use the hub. ` +
+    `${isLoopback(host) ? `--allowed-host ${allowedHost.join()}` : `--host ${host}`} can be reached from other machines, and nothing says who may use the hub. ` +
     'Give it a key for tokens (MILLRACE_JWT_KEY, --jwt-key-file, --jwks-url) or --api-keys-file, or say what anyone may do: ' +
     "--anonymous-receive '**' lets all clients receive everything, --anonymous-publish 'sensors/*' lets them publish there"
   )

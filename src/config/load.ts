@@ -73,7 +73,9 @@ function parseFile(path: string, text: string): Record<string, unknown> {
     // Editors on Windows like to begin a file with a byte order mark, which JSON.parse refuses.
     options = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
-    throw invalid(`the configuration file ${path} is not JSON: ${(error as Error).message}`)
+    // The message quotes what it could not read, which may be a key.
+    const detail = text.includes('jwtKey') ? '' : `: ${(error as Error).message}`
+    throw invalid(`the configuration file ${path} is not JSON${detail}`)
   }
   if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
     return options as Record<string, unknown>
@@ -132,12 +134,14 @@ function collect(lookUp: (name: OptionName) => { value: unknown; source: string 
 }
 
 function typeFault(name: OptionName, source: string, value: unknown): string {
-  return `${source} is ${JSON.stringify(value)}, but it takes ${accepts(name)}`
+  const shown = OPTIONS[name].isSecret === true ? 'not text' : JSON.stringify(value)
+  return `${source} is ${shown}, but it takes ${accepts(name)}`
 }
 
-// Open on loopback, closed elsewhere, and once there are tokens, until someone says what anonymous clients may do.
+// Open on loopback, closed elsewhere, behind a proxy that others reach, and once there are tokens, until someone says what anonymous clients may do.
 function anonymousDefaults(given: GivenOptions): GivenOptions {
-  if (isLoopback(given.host ?? DEFAULTS.host) && !takesTokens(given)) return {}
+  if (isLoopback(given.host ?? DEFAULTS.host) && given.allowedHost === undefined && !takesTokens(given))
+    return {}
   return { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 }
 

@@ -4,10 +4,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Grant } from '../auth/grant.ts'
 import { MillraceError } from '../errors.ts'
+import { isSameOrigin } from './cross-origin.ts'
 
 export interface AuthenticateOptions {
   /** The cookie that may carry a token. */
   readonly authCookie: string
+  /** Pages of these origins may use the cookie, beside those of the hub itself. */
+  readonly corsOrigin: readonly string[]
   /** The query parameter `authorization` may carry one. */
   readonly authQuery: boolean
 }
@@ -59,24 +62,34 @@ async function verified(
 function tokenOf(request: FastifyRequest, options: AuthenticateOptions): string | undefined {
   const { authorization, cookie } = request.headers
   if (authorization !== undefined) return bearerToken(authorization)
-  if (request.raw.url?.includes('authorization=') === true) {
+  if (request.raw.url?.includes('?') === true) {
     const inQuery = (request.query as Record<string, unknown>).authorization
     if (inQuery !== undefined) return queryToken(inQuery, options)
   }
   const token = cookie === undefined ? undefined : cookieOf(cookie, options.authCookie)
-  if (token !== undefined) requireOwnPage(request)
-  return token
+  if (token === undefined) return undefined
+  requireOwnPage(request, options)
+  return wellFormed(token)
 }
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750, section 2.1). Errors: MILLRACE_TOKEN_INVALID. */
 function bearerToken(header: string): string {
   const token = /^bearer +(\S+) *$/i.exec(header)?.[1]
-  if (token !== undefined) return token
+  if (token !== undefined) return wellFormed(token)
   throw new MillraceError('MILLRACE_TOKEN_INVALID', 'The authorization header is not `Bearer` and a token.')
 }
 
+/**
+ * A token has one spelling: decoders of base64 overlook spaces and padding, and each spelling would be another one to
+ * remember. Errors: MILLRACE_TOKEN_INVALID.
+ */
+function wellFormed(token: string): string {
+  if (/^([\w-]+\.[\w-]+\.[\w-]*|millrace_[\w-]*)$/.test(token)) return token
+  throw new MillraceError('MILLRACE_TOKEN_INVALID', 'This is neither a JWT nor an API key of Millrace.')
+}
+
 function queryToken(value: unknown, { authQuery }: AuthenticateOptions): string {
-  if (authQuery && typeof value === 'string' && value !== '') return value
+  if (authQuery && typeof value === 'string' && value !== '') return wellFormed(value)
   const why = authQuery ? 'is not one token' : 'is not taken here: the hub runs without --auth-query'
   throw new MillraceError('MILLRACE_TOKEN_INVALID', `The query parameter 'authorization' ${why}.`)
 }
@@ -84,7 +97,7 @@ function queryToken(value: unknown, { authQuery }: AuthenticateOptions): string 
 function cookieOf(header: string, name: string): string | undefined {
   for (const part of header.split(';')) {
     const equals = part.indexOf('=')
-    if (equals > 0 && part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim()
+    if (equals > 0 && part.slice(0, equals).replace(/^[ \t]+/, '') === name) return part.slice(equals + 1)
   }
   return undefined
 }
@@ -92,12 +105,15 @@ function cookieOf(header: string, name: string): string | undefined {
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY'])
 
 /**
- * A cookie comes with whatever page makes the browser ask. Those that say where they are from have been looked at
- * (cross-origin.ts), and all browsers do with what changes something. Errors: MILLRACE_ORIGIN_FORBIDDEN.
+ * A cookie comes with whatever page makes the browser ask: a page must be the hub's own or of an origin that was named,
+ * and all browsers say the origin with what changes something. Errors: MILLRACE_ORIGIN_FORBIDDEN.
  */
-function requireOwnPage({ method, headers }: FastifyRequest): void {
-  if (SAFE_METHODS.has(method) || headers.origin !== undefined) return
-  if (headers['sec-fetch-site'] === 'same-origin') return
+function requireOwnPage(request: FastifyRequest, { corsOrigin }: AuthenticateOptions): void {
+  const { method, headers } = request
+  const { origin } = headers
+  if (origin !== undefined && (corsOrigin.includes(origin) || isSameOrigin(origin, request))) return
+  if (origin === undefined && (SAFE_METHODS.has(method) || headers['sec-fetch-site'] === 'same-origin'))
+    return
   const detail = 'With a cookie, what changes something must come from a page that says its origin.'
   throw new MillraceError('MILLRACE_ORIGIN_FORBIDDEN', detail)
 }

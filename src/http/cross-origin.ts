@@ -47,7 +47,7 @@ const EXPOSED_HEADERS = [
   'millrace-state',
 ]
 
-function isSameOrigin(origin: string, request: FastifyRequest): boolean {
+export function isSameOrigin(origin: string, request: FastifyRequest): boolean {
   return origin === `${request.protocol}://${request.host}`
 }
 

@@ -74,6 +74,11 @@ export class EventStream implements Sink {
     if (this.#outgoing.destroyed) subscriber.close(this.closeReason)
   }
 
+  /** It has said its goodbye, or is gone. */
+  get hasEnded(): boolean {
+    return this.#endReason !== undefined || this.#outgoing.destroyed
+  }
+
   /** Why it ended, once it has. */
   get closeReason(): CloseReason {
     return this.#endReason ?? (this.connection.hasVanished ? 'vanished' : 'client')

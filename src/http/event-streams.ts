@@ -5,6 +5,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isApiKey } from '../auth/api-keys.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Grant } from '../auth/grant.ts'
 import { MillraceError } from '../errors.ts'
@@ -51,6 +52,8 @@ export class EventStreams {
   readonly #expiries = new Expiries<OpenStream>(({ stream }) => stream.end('expired'))
   readonly #beats: Rounds<EventStream>
   #isDraining = false
+  /** Once keys have changed. */
+  #authenticator: Authenticator | undefined
 
   constructor(hub: Hub, connections: Connections, options: EventStreamsOptions) {
     this.#hub = hub
@@ -107,30 +110,61 @@ export class EventStreams {
     stream.write(this.#openFrame(owner.feed, selector, start))
     const subscriber = this.#hub.subscribe(selector, this.#encoders[format], stream, start)
     stream.carry(subscriber)
+    this.#lookAgain(opened)
   }
 
   /** Gives an open stream another grant. `forbidden`: it does not cover the stream, or is somebody else's. */
   regrant(feed: string, grant: Grant): Regranted {
     const opened = this.#open.get(feed)
-    if (opened === undefined) return 'unknown'
-    if (grant.holder !== opened.grant.holder || !grant.canReceiveAll(opened.selector)) return 'forbidden'
+    if (opened === undefined || opened.stream.hasEnded) return 'unknown'
+    if (
+      grant.holder === undefined ||
+      grant.holder !== opened.grant.holder ||
+      !grant.canReceiveAll(opened.selector)
+    )
+      return 'forbidden'
     this.#give(opened, grant)
+    this.#lookAgain(opened)
     return 'granted'
   }
 
-  /** Ends the streams whose tokens are no longer good for them. */
+  has(feed: string): boolean {
+    return this.#open.has(feed)
+  }
+
+  /** Keys have changed: ends the streams whose tokens are no longer good for them, those that come late too. */
   async recheck(authenticator: Authenticator): Promise<void> {
-    for (const opened of this.#open.values()) {
-      const grant = await regranted(authenticator, opened.grant)
-      if (grant?.canReceiveAll(opened.selector) === true) this.#give(opened, grant)
-      else opened.stream.end('revoked')
-    }
+    this.#authenticator = authenticator
+    const all = [...this.#open.values()]
+    // What an API key is good for is known at once; of a JWT it may have to be asked for.
+    const keysFirst = [
+      ...all.filter(({ grant }) => isApiKey(grant.token ?? '')),
+      ...all.filter(({ grant }) => !isApiKey(grant.token ?? '')),
+    ]
+    for (const opened of keysFirst) await this.#recheckOne(opened, authenticator)
+  }
+
+  async #recheckOne(opened: OpenStream, authenticator: Authenticator): Promise<void> {
+    const { grant, stream, selector } = opened
+    if (grant.generation === authenticator.generation || grant.token === undefined) return
+    const now = await regranted(authenticator, grant)
+    // It may have ended, or been given another one, meanwhile.
+    if (opened.grant !== grant || stream.hasEnded) return
+    if (now === 'expired') stream.end('expired')
+    else if (now?.canReceiveAll(selector) === true) this.#give(opened, now)
+    else stream.end('revoked')
   }
 
   #give(opened: OpenStream, grant: Grant): void {
     this.#expiries.remove(opened)
     opened.grant = grant
     this.#expiries.add(opened)
+  }
+
+  /** Its token may have been verified just before keys changed. */
+  #lookAgain(opened: OpenStream): void {
+    const authenticator = this.#authenticator
+    if (authenticator !== undefined) void this.#recheckOne(opened, authenticator)
   }
 
   #positionsBehind({ phase, position }: Subscriber): number {
@@ -178,13 +212,14 @@ export class EventStreams {
 }
 
 /** What the grant's token is good for now; undefined: nothing. */
-async function regranted(authenticator: Authenticator, grant: Grant): Promise<Grant | undefined> {
+async function regranted(authenticator: Authenticator, grant: Grant): Promise<Grant | 'expired' | undefined> {
   try {
-    return grant.token === undefined ? grant : await authenticator.grantOf(grant.token)
+    return await authenticator.grantOf(grant.token!)
   } catch (error) {
+    const code = error instanceof MillraceError ? error.code : undefined
+    if (code === 'MILLRACE_TOKEN_EXPIRED') return 'expired'
     // Nobody can say just now whether it is still good: it was.
-    const isUnknown = error instanceof MillraceError && error.code === 'MILLRACE_KEYS_UNAVAILABLE'
-    return isUnknown ? grant : undefined
+    return code === 'MILLRACE_KEYS_UNAVAILABLE' ? grant : undefined
   }
 }
 

@@ -19,6 +19,8 @@ export interface RouteContext {
   readonly streams: EventStreams
   /** Gives an open stream another grant, in whatever thread it is. */
   readonly regrant: (feed: string, grant: Grant) => Promise<Regranted>
+  /** What a grant is by now. Errors: MILLRACE_TOKEN_EXPIRED and others, as for a new request. */
+  readonly currentGrant: (grant: Grant) => Grant | Promise<Grant>
   readonly rates: RateLimits
   readonly limits: RouteLimits
   /** Aborted when the hub begins to shut down. */

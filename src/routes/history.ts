@@ -27,12 +27,13 @@ export interface HistoryPage {
 /** Reads a page after `start`; when it is empty, waits up to `wait` seconds for an event. */
 export async function readHistory(
   context: RouteContext,
+  request: FastifyRequest<{ Querystring: { readonly limit?: number; readonly wait?: number } }>,
   reply: FastifyReply,
   topic: Topic,
   start: Start,
-  query: { readonly limit?: number; readonly wait?: number },
 ): Promise<HistoryPage> {
   const { log } = context.hub
+  const { query } = request
   const selector = selectorOf([topic])
   const maxEvents = Math.min(query.limit ?? DEFAULT_EVENTS, context.limits.maxPageEvents)
   const read = async (): Promise<ReadPage & { through: Position }> => {
@@ -43,6 +44,8 @@ export async function readHistory(
   const waitMs = Math.min((query.wait ?? 0) * 1000, context.limits.maxWaitMs)
   if (page.events.length === 0 && waitMs > 0 && start.kind !== 'unknown') {
     await waitForEvent(context, reply, selector, page.position, waitMs)
+    // A grant may have ended meanwhile.
+    ;(await context.currentGrant(request.grant)).requireReceive(topic)
     page = await read()
   }
   const state = start.kind === 'earliest' ? await readState(log, selector) : undefined

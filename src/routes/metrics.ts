@@ -10,7 +10,10 @@ export async function metricsRoute(app: FastifyInstance, read: () => Promise<str
     { schema: { summary: 'Metrics for Prometheus', tags: ['operate'] } },
     async (request, reply) => {
       request.grant.requireAdmin()
-      return reply.type(METRICS_MEDIA_TYPE).send(await read())
+      return reply
+        .header('cache-control', 'no-store')
+        .type(METRICS_MEDIA_TYPE)
+        .send(await read())
     },
   )
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Grant } from '../auth/grant.ts'
 import { MillraceError, type ErrorCode } from '../errors.ts'
 import type { NewEvent } from '../event.ts'
 import { lineText, readLines, type Line } from '../http/body.ts'
@@ -21,6 +22,9 @@ export interface LinesSummary {
   readonly id?: string
 }
 
+/** Makes an event of a line, if the grant covers it. */
+export type LineParser = (line: string, grant: Grant) => NewEvent
+
 /**
  * Publishes the lines of the body, and reads on when the log has taken what came. An error carries `published`, the
  * number of events that are kept, and `line`, the number of the line it is about, counted from 1, if it is about one.
@@ -29,7 +33,7 @@ export async function publishLines(
   context: RouteContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  parse: (line: string) => NewEvent,
+  parse: LineParser,
 ): Promise<LinesSummary> {
   const upload = new Upload(context, request, parse)
   try {
@@ -46,6 +50,9 @@ const MET_WHILE_READING: ReadonlySet<ErrorCode> = new Set([
   'MILLRACE_BODY_CUT',
   'MILLRACE_REQUEST_TIMEOUT',
   'MILLRACE_CONNECTION_FULL',
+  'MILLRACE_TOKEN_EXPIRED',
+  'MILLRACE_TOKEN_INVALID',
+  'MILLRACE_KEYS_UNAVAILABLE',
 ])
 
 const ABOUT_THE_WHOLE: ReadonlySet<ErrorCode> = new Set([
@@ -56,16 +63,18 @@ const ABOUT_THE_WHOLE: ReadonlySet<ErrorCode> = new Set([
 
 class Upload {
   readonly #context: RouteContext
+  #grant: Grant
   readonly #clients: readonly string[]
   readonly #key: RequestKey | undefined
-  readonly #parse: (line: string) => NewEvent
+  readonly #parse: LineParser
   #lines = 0
   #published = 0
   #duplicates = 0
   #last: number | undefined
 
-  constructor(context: RouteContext, request: FastifyRequest, parse: (line: string) => NewEvent) {
+  constructor(context: RouteContext, request: FastifyRequest, parse: LineParser) {
     this.#context = context
+    this.#grant = request.grant
     this.#clients = clientsOf(request)
     this.#key = requestKey(request)
     this.#parse = parse
@@ -76,10 +85,13 @@ class Upload {
     const events: NewEvent[] = []
     let fault: Error | undefined
     try {
+      // An upload may last longer than its token.
+      const grant = this.#context.currentGrant(this.#grant)
+      if (grant !== this.#grant) this.#grant = await grant
       for (const line of lines) {
         this.#lines++
         const text = lineText(line, this.#context.limits).trim()
-        if (text !== '') events.push(this.#parse(text))
+        if (text !== '') events.push(this.#parse(text, this.#grant))
       }
     } catch (error) {
       fault = error as Error

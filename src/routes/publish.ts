@@ -41,12 +41,12 @@ export const publishRoutes: RoutePlugin = async (fastify, context) => {
       const type = validType(request.query.type)
       const kind = bodyKind(request)
       if (kind !== 'ndjson') return publishOne(context, request, reply, { topic, type, isState: false, kind })
-      return publishLines(context, request, reply, line => ({
-        topic,
-        type,
-        data: jsonText(line),
-        isJson: true,
-      }))
+      let checked = request.grant
+      return publishLines(context, request, reply, (line, grant) => {
+        // Not for each line: a grant that is the same covers the topic still.
+        if (grant !== checked) (checked = grant).requirePublish(topic)
+        return { topic, type, data: jsonText(line), isJson: true }
+      })
     },
   )
 
@@ -95,8 +95,7 @@ export const publishRoutes: RoutePlugin = async (fastify, context) => {
           `Send ${NDJSON_MEDIA_TYPE}, an event a line.`,
         )
       }
-      const grant = request.grant
-      return publishLines(context, request, reply, line => {
+      return publishLines(context, request, reply, (line, grant) => {
         const event = eventOfLine(line, context)
         grant.requirePublish(event.topic)
         return event
@@ -113,7 +112,7 @@ interface OneEvent {
 }
 
 async function publishOne(
-  { hub, limits, rates }: RouteContext,
+  { hub, limits, rates, currentGrant }: RouteContext,
   request: FastifyRequest,
   reply: FastifyReply,
   { topic, type, isState, kind }: OneEvent,
@@ -123,6 +122,9 @@ async function publishOne(
   const waitMs = typeof taken === 'number' ? taken : await taken
   if (waitMs > 0) throw tooFast(waitMs)
   const data = await readText(request, limits)
+  // A body can take long to arrive.
+  const grant = currentGrant(request.grant)
+  if (grant !== request.grant) (await grant).requirePublish(topic)
   const isJson = kind === 'json'
   if (isJson) jsonText(data)
   const events = [{ topic, data, type, isJson, isState }]

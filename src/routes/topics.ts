@@ -95,7 +95,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', detail)
       }
       const start = hub.startAt(cursor === 'absent' ? 'earliest' : cursor)
-      const page = await readHistory(context, reply, topic, start, request.query)
+      const page = await readHistory(context, request, reply, topic, start)
       return sendPage(request, reply, page)
     },
   )
@@ -157,6 +157,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       },
     },
     async (request, reply) => {
+      reply.header('cache-control', 'private, no-cache')
       const { after = '', match = '**' } = request.query
       const limit = Math.min(request.query.limit ?? DEFAULT_TOPICS, limits.maxPageEvents)
       const wanted = readable(request, validPattern(match, limits))

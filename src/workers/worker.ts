@@ -7,6 +7,7 @@ import type { TlsMaterial } from '../http/certificates.ts'
 import type { Regranted } from '../http/event-streams.ts'
 import type { LogShare } from '../log/share.ts'
 import type { MetricValues } from '../metrics/all-threads.ts'
+import { MillraceError } from '../errors.ts'
 import { answerCalls, Calls, onNews } from '../thread-calls.ts'
 import type { MainMethods, WorkerData, WorkerMethods, WorkerNews } from './messages.ts'
 
@@ -67,7 +68,10 @@ export class HubWorker {
 
   /** `unknown` too if it has ended. */
   renew(feed: string, token: string): Promise<Regranted> {
-    return this.#calls.call('renew', feed, token).catch(() => 'unknown')
+    return this.#calls.call('renew', feed, token).catch((error: unknown) => {
+      if (error instanceof MillraceError) throw error
+      return 'unknown'
+    })
   }
 
   async readMetrics(): Promise<MetricValues> {

@@ -7,6 +7,7 @@ import { Agent } from 'undici'
 import { makeApiKey, type ApiKeyEntry } from '../../src/auth/api-keys.ts'
 import { EventReader } from '../support/event-reader.ts'
 import { reach, startHub, type TestHub } from '../support/hub.ts'
+import { answerTo, Http2Client } from '../support/http2-client.ts'
 import { bearer, mint, SECRET } from '../support/tokens.ts'
 
 const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
@@ -107,6 +108,77 @@ for (const workers of [1, 2]) {
     anyone.close()
   })
 }
+
+t.test('an upload ends with its token: what comes later is not published', async t => {
+  const apiKeysFile = join(t.testdir(), 'keys.json')
+  const { key, entry } = makeApiKey({ name: 'one', publish: ['a'] })
+  writeKeys(apiKeysFile, [entry])
+  const hub = await startHub(t, { ...closed, apiKeysFile })
+  const admin = bearer(await mint({ receive: ['a'] }))
+  const upload = async (token: string, isOver: () => Promise<unknown>, code: string): Promise<void> => {
+    const client = new Http2Client(t, hub)
+    const headers = { ':method': 'POST', 'content-type': 'application/x-ndjson', ...bearer(token) }
+    const stream = client.open('/topics/a', headers, false)
+    stream.write('1\n')
+    const answer = answerTo(stream)
+    await isOver()
+    stream.write('2\n')
+    const { status, text } = await answer
+    t.equal(status, 401)
+    t.match(JSON.parse(text), { code, line: 2, published: 1 })
+  }
+  await upload(
+    await mint({ publish: ['a'], expiresIn: 1 }),
+    () => new Promise(resolve => setTimeout(resolve, 2100)),
+    'MILLRACE_TOKEN_EXPIRED',
+  )
+  await upload(
+    key,
+    async () => {
+      // The first line must have been published under the key.
+      while (
+        ((await (await hub.fetch('/topics/a', { headers: admin })).json()) as { events: [] }).events.length <
+        2
+      );
+      writeKeys(apiKeysFile, [])
+      await hub.server.reload()
+    },
+    'MILLRACE_TOKEN_INVALID',
+  )
+})
+
+t.test('a long poll ends with its token', async t => {
+  const hub = await startHub(t, closed)
+  const publisher = bearer(await mint({ publish: ['a'] }))
+  await hub.publish('a', 'before', publisher)
+  const headers = bearer(await mint({ receive: ['a'], expiresIn: 1 }))
+  const page = (await (await hub.fetch('/topics/a', { headers })).json()) as { cursor: string }
+  const waiting = hub.fetch(`/topics/a?after=${page.cursor}&wait=10`, { headers })
+  await new Promise(resolve => setTimeout(resolve, 2100))
+  await hub.publish('a', 'after', publisher)
+  const answer = await waiting
+  t.equal(answer.status, 401)
+  t.notMatch(await answer.text(), 'after"')
+})
+
+t.test('a stream that is opened while keys change is looked at again', async t => {
+  const apiKeysFile = join(t.testdir(), 'keys.json')
+  const { key, entry } = makeApiKey({ name: 'one', receive: ['a'] })
+  writeKeys(apiKeysFile, [entry])
+  const hub = await startHub(t, { ...closed, apiKeysFile, maxStreamRate: 1000, workers: 2 })
+  // Known, so that it is not verified again when the stream is opened.
+  await hub.fetch('/topics/a', { headers: bearer(key) })
+  writeKeys(apiKeysFile, [])
+  const opening = Array.from({ length: 50 }, () => EventReader.open(hub, '/topics/a', bearer(key)))
+  await hub.server.reload()
+  for (const opened of await Promise.allSettled(opening)) {
+    if (opened.status === 'rejected') t.match(String(opened.reason), '401')
+    else {
+      await opened.value.next()
+      t.match(await opened.value.next(), { event: 'millrace:bye', data: '{"reason":"revoked"}' })
+    }
+  }
+})
 
 function writeKeys(file: string, keys: readonly ApiKeyEntry[]): void {
   writeFileSync(file, JSON.stringify({ keys }))

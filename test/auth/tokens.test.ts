@@ -50,11 +50,48 @@ t.test('tokens are verified with secrets, PEM, JWKs and JWK Sets', async t => {
     for (const jwtKey of [pem(pair.publicKey), JSON.stringify(jwk), JSON.stringify({ keys: [jwk] })]) {
       const grant = await new Authenticator(nothing, { jwtKey, apiKeys: undefined }).grantOf(token)
       t.ok(grant.canReceive('a') && !grant.canReceive('b') && !grant.canPublish('a'), alg)
-      t.equal(grant.holder, 'ann')
+      t.equal(grant.holder, 'jwt  ann')
     }
   }
   const bySecret = new Authenticator(nothing, { jwtKey: SECRET, apiKeys: undefined })
   t.ok((await bySecret.grantOf(await mint({ receive: ['a'] }))).canReceive('a'))
+})
+
+t.test('a secret JWK signs and verifies, and among several the token names it', async t => {
+  const jwk = { kty: 'oct', kid: 'a', k: Buffer.from(SECRET).toString('base64url') }
+  const other = {
+    kty: 'oct',
+    kid: 'b',
+    k: Buffer.from('another secret, of more than 32 bytes').toString('base64url'),
+  }
+  const single = new Authenticator(nothing, { jwtKey: JSON.stringify(jwk), apiKeys: undefined })
+  t.ok((await single.grantOf(await mint({ receive: ['a'] }))).canReceive('a'))
+  const several = new Authenticator(nothing, {
+    jwtKey: JSON.stringify({ keys: [jwk, other] }),
+    apiKeys: undefined,
+  })
+  await t.rejects(async () => several.grantOf(await mint({ receive: ['a'] })), {
+    code: 'MILLRACE_TOKEN_INVALID',
+  })
+})
+
+t.test('what everybody may know is never taken for a secret', async t => {
+  const text = pem(rsa.publicKey)
+  const der = rsa.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  for (const jwtKey of [
+    `Bag Attributes: none\n${text}`,
+    der,
+    der.replace(/.{64}/g, '$&\n'),
+    `[${JSON.stringify(await exportJWK(rsa.publicKey))}]`,
+    'https://id.example.org/.well-known/jwks.json',
+    'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample ann@example',
+  ]) {
+    const attempt = (): unknown => new Authenticator(nothing, { jwtKey, apiKeys: undefined })
+    t.throws(attempt, { code: 'MILLRACE_CONFIG_INVALID' }, jwtKey.slice(0, 40))
+  }
+  // What openssl rand prints may begin like a key.
+  const jwtKey = `MIGH${'A'.repeat(60)}`
+  t.ok(new Authenticator(nothing, { jwtKey, apiKeys: undefined }))
 })
 
 t.test('a public key is never taken for a secret', async t => {
@@ -172,7 +209,7 @@ t.test('an API key opens what its entry says, until it expires, and its file has
   const authenticator = new Authenticator({ ...nothing, now: () => now }, keys)
   const grant = await authenticator.grantOf(made.key)
   t.ok(grant.canPublish('orders/1') && !grant.canReceive('orders/1'))
-  t.equal(grant.holder, 'billing')
+  t.equal(grant.holder, `key ${made.entry.id}`)
   grant.requireAdmin()
   now += 1000
   await t.rejects(async () => authenticator.grantOf(made.key), { code: 'MILLRACE_TOKEN_EXPIRED' })
@@ -232,10 +269,38 @@ t.test('a session is a cookie that pages of listed origins may use, and nobody e
 })
 
 t.test('loopback pages that nobody listed use no cookies', async t => {
+  const keyed = await startHub(t, closed)
+  const cookie = `__Host-millrace=${await mint({ publish: ['a'], receive: ['a'] })}`
+  for (const method of ['GET', 'POST']) {
+    const body = method === 'POST' ? { body: 'x' } : {}
+    const headers = { cookie, origin: 'https://localhost:3000' }
+    t.equal((await keyed.fetch('/topics/a', { method, headers, ...body })).status, 403, method)
+  }
   const hub = await startHub(t)
   const response = await hub.fetch('/topics', { headers: { origin: 'http://localhost:3000' } })
   t.equal(response.headers.get('access-control-allow-origin'), 'http://localhost:3000')
   t.equal(response.headers.get('access-control-allow-credentials'), null)
+})
+
+t.test('a token has one spelling and one place', async t => {
+  const hub = await startHub(t, { ...closed, authQuery: true, anonymousReceive: ['a'] })
+  const token = await mint({ receive: ['a'] })
+  const status = async (path: string, headers = {}): Promise<number> =>
+    (await hub.fetch(path, { headers })).status
+  t.equal(await status(`/topics/a?authorization=${token}`), 200)
+  for (const query of [
+    `authorization=${token}=`,
+    `authorization=${token}%0a`,
+    `authorization=${token.slice(0, -2)}+${token.slice(-2)}`,
+    '%61uthorization=x',
+    'authorization',
+    'authorization=',
+  ]) {
+    t.equal(await status(`/topics/a?${query}`), 401, query)
+  }
+  t.equal(await status('/topics/a', { cookie: `__Host-millrace=${token} x` }), 401)
+  t.equal(await status('/topics/a', { cookie: `__Host-millrace="${token}"` }), 401)
+  t.equal(await status('/topics/a', { cookie: '\u00a0__Host-millrace=x' }), 200, 'another name')
 })
 
 t.test('the query carries a token only where that is enabled', async t => {
