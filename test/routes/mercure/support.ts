@@ -111,10 +111,11 @@ export type Fields = Readonly<Record<string, string | readonly string[]>>
 
 /** Fields, each as often as it has values. */
 export function form(fields: Fields): string {
-  const pairs = Object.entries(fields).flatMap(([name, values]) =>
-    [values].flat().map(value => [name, value]),
-  )
-  return new URLSearchParams(pairs).toString()
+  const parameters = new URLSearchParams()
+  for (const [name, values] of Object.entries(fields)) {
+    for (const value of [values].flat()) parameters.append(name, value)
+  }
+  return parameters.toString()
 }
 
 export const FORM = 'application/x-www-form-urlencoded'
@@ -131,9 +132,9 @@ export function post(
 
 export interface Publisher {
   /** Publishes an update; returns its id. Rejects when it is refused. */
-  publish(fields: Fields): Promise<string>
+  readonly publish: (fields: Fields) => Promise<string>
   /** The same without rejecting. */
-  post(body: Fields | string | Buffer): Promise<Response>
+  readonly post: (body: Fields | string | Buffer) => Promise<Response>
 }
 
 export function publisherWith(hub: TestHub, token: string): Publisher {
