@@ -61,11 +61,9 @@ t.test('§2 the hub is at /.well-known/mercure, and nowhere near', async t => {
 
 const E = 'https://e.example'
 
-const SELECTORS: readonly (readonly [
-  selector: string,
-  matched: readonly string[],
-  not: readonly string[],
-])[] = [
+type Row = readonly [selector: string, matched: readonly string[], not: readonly string[]]
+
+const SELECTORS: readonly Row[] = [
   ['*', ['a', `${E}/a/b?c#d`, 'urn:x:1'], []],
   ['a name', ['a name'], ['a  name', 'a name ', 'A name', 'a']],
   [`${E}/a.c`, [`${E}/a.c`], [`${E}/abc`, `${E}/a.cc`, `x${E}/a.c`]],
