@@ -1215,6 +1215,17 @@ t.test('§7 a hub that has seen nothing yet says earliest', async t => {
   }
 })
 
+t.test('§7 an empty id is an id that is not known, and is answered', async t => {
+  const topic = unique()
+  for (const [headers, cursor] of [
+    [{ 'last-event-id': '' }, {}],
+    [{}, { last_event_id: '' }],
+  ] as const) {
+    const stream = await listen(t, { match: topic, ...cursor }, { headers })
+    t.equal(stream.headers.get('mercure-last-event-id'), 'earliest', JSON.stringify(cursor))
+  }
+})
+
 t.test('§7 an id of any update serves, also one that was not for this subscriber', async t => {
   const [topic, other] = [unique(), unique('other')]
   await publish({ topic, data: 'before' })
