@@ -476,6 +476,24 @@ t.test('§6.5 a stream is closed when its token expires, and goes on when it doe
   t.same(await lasting.takeData(2), ['before', 'after'])
 })
 
+t.test('§6 tokens of either draft serve requests of either draft', async t => {
+  const [topic, other] = [unique(), unique('other')]
+  const aud = { claims: { aud: `${hub.url}${HUB}` } }
+  const modern = await draft8Token([may(['publish', 'subscribe'], [topic])], aud)
+  const classic = await draft7Token({ publish: [topic], subscribe: [topic] })
+  const streams: UpdateStream[] = []
+  for (const token of [modern, classic]) {
+    streams.push(await listen(t, [topic, other], { token }))
+    streams.push(await UpdateStream.open(t, hub, at({ match: [topic, other] }), { token }))
+  }
+  await publish({ topic: other, private: 'on', data: 'not granted' })
+  for (const token of [modern, classic]) {
+    await publisherWith(hub, token).publish({ topic, private: 'on', data: 'granted' })
+    await refused(t, await post(hub, { topic: other }, bearer(token)), 403, 'insufficient_scope')
+  }
+  for (const stream of streams) t.same(await stream.takeData(2), ['granted', 'granted'])
+})
+
 // §7
 
 /** Three updates of one topic; their ids. */
