@@ -198,6 +198,7 @@ t.test('§4 private updates do not reach who may not receive them, and public on
     await listen(t, topic, { token: await draft7Token({ subscribe: [] }) }),
     await listen(t, topic, { token: await draft7Token({ subscribe: [unique('other')] }) }),
     await listen(t, topic, { token: await draft7Token({}) }),
+    await listen(t, topic, { token: await draft7Token(undefined) }),
   ]
   await publish({ topic, data: 'private', private: 'on' })
   await publish({ topic, data: 'public' })
