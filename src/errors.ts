@@ -59,6 +59,11 @@ const catalogue = {
     title: 'The body ended early',
     help: 'The connection was closed before the whole body arrived. Send it again with the same Idempotency-Key.',
   },
+  MILLRACE_AUTHORIZATION_INVALID: {
+    status: 400,
+    title: 'The authorization header cannot be read',
+    help: 'Mercure takes one header `Authorization: Bearer` with a token.',
+  },
   MILLRACE_TOKEN_MISSING: {
     status: 401,
     title: 'A token is needed',

@@ -18,8 +18,11 @@ import type { TlsMaterial } from './http/certificates.ts'
 import type { ConnectionCounts } from './http/connection-counts.ts'
 import { Connections } from './http/connections.ts'
 import { crossOrigin } from './http/cross-origin.ts'
+import { ThreadQuestions, type AskElsewhere } from './http/thread-questions.ts'
 import { EventStreams, type Regranted } from './http/event-streams.ts'
 import { LISTEN_BACKLOG, listenError } from './http/port.ts'
+import { nativeStreams } from './http/native-streams.ts'
+import { Presence } from './http/presence.ts'
 import type { RateLimits } from './http/rates.ts'
 import type { CompressionRule } from './gzip/rule.ts'
 import { Hub } from './hub/hub.ts'
@@ -30,6 +33,7 @@ import type { RouteContext } from './routes/context.ts'
 import { errorRoutes } from './routes/errors.ts'
 import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
+import { mercureRoutes } from './routes/mercure/mercure.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { openApiRoute } from './routes/openapi.ts'
 import { publishRoutes } from './routes/publish.ts'
@@ -48,6 +52,7 @@ export interface ListenerParts {
   readonly rates: RateLimits
   /** Renews the token of a stream that another thread has. */
   readonly renewElsewhere: (feed: string, token: string) => Promise<Regranted>
+  readonly askElsewhere: AskElsewhere
   /** What `/metrics` answers, given what is counted here. */
   readonly readMetrics: (own: Metrics) => Promise<string>
   /** Other threads listen on the same port. Default: false. */
@@ -67,6 +72,7 @@ export interface HttpSide {
 
 export interface Listener extends HttpSide {
   readonly metrics: Metrics
+  readonly questions: ThreadQuestions
   /** Renews the token of a stream that is here. Errors: those of `Authenticator.grantOf`. */
   readonly renew: (feed: string, token: string) => Promise<Regranted>
   /** Cuts all connections, without a goodbye; resolves when they are closed. */
@@ -85,6 +91,8 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   const connections = new Connections(config, abuse, counts)
   const hub = new Hub(log, metrics, PAGE_LIMITS, compressionRule(config))
   const streams = new EventStreams(hub, connections, config)
+  const questions = new ThreadQuestions(parts.askElsewhere)
+  const presence = new Presence(streams, questions, config)
   const closing = new AbortController()
   const authenticator = new Authenticator({ ...config, anonymous: anonymousGrant(config) }, keys)
   const app = createApp({ ...config, logger, tls }, connections, abuse)
@@ -96,7 +104,11 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   await registerRoutes(app, config, authenticator, () => readMetrics(metrics), {
     hub,
     streams,
+    kinds: nativeStreams(log.epoch, config),
     regrant,
+    questions,
+    presence,
+    anonymous: authenticator.anonymous,
     rates,
     limits: config,
     currentGrant: grant => authenticator.current(grant),
@@ -108,6 +120,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   async function close(): Promise<void> {
     logger.info({ streams: streams.count }, 'draining')
     closing.abort()
+    presence.close()
     const closed = app.close()
     connections.refuseNewStreams()
     const drainedBy = performance.now() + config.drainMs
@@ -126,6 +139,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   return {
     port: (app.server.address() as AddressInfo).port,
     metrics,
+    questions,
     renew: async (feed, token) =>
       streams.has(feed) ? streams.regrant(feed, await authenticator.grantOf(token)) : 'unknown',
     useKeys(changed) {
@@ -159,6 +173,7 @@ async function registerRoutes(
   await openApiRoute(app)
   for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes, healthRoutes])
     await routes(app, context)
+  if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isLoopback(config.host) })
   await metricsRoute(app, readMetrics)
   await errorRoutes(app)
   await welcomeRoute(app)

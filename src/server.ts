@@ -97,6 +97,7 @@ async function serveHttp(
     tls,
     keys,
     renewElsewhere: async () => 'unknown',
+    askElsewhere: async () => [],
     counts: new ConnectionCounts(),
     rates: new Rates(config),
     readMetrics: ({ registry }) => registry.metrics(),

@@ -1,11 +1,12 @@
 // Turns tokens into grants: JWTs by their signature, API keys by their hash. What was verified once is remembered.
 
-import { errors, jwtVerify, type JWTVerifyOptions } from 'jose'
+import { errors, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { MillraceError } from '../errors.ts'
 import { ApiKeys, isApiKey } from './api-keys.ts'
 import { grantOfClaims } from './claims.ts'
 import { Grant, type GrantParts } from './grant.ts'
+import { issuerOrAudienceFault, type AcceptedTokens } from './issuer-and-audience.ts'
 import { readJwtKeys, remoteJwtKeys, type JwtKeys } from './jwt-keys.ts'
 
 /** The texts of keys, which can change while the hub runs. */
@@ -16,12 +17,9 @@ export interface KeyTexts {
 
 export type AnonymousRights = Pick<GrantParts, 'publish' | 'receive' | 'isAdmin'>
 
-export interface AuthenticatorOptions {
+export interface AuthenticatorOptions extends AcceptedTokens {
   readonly jwksUrl: string | undefined
   readonly jwtAlgorithms: readonly string[]
-  /** Accepted values of `iss` and `aud`; none: whatever stands there. */
-  readonly jwtIssuer: readonly string[]
-  readonly jwtAudience: readonly string[]
   /** What clients without a token may do. */
   readonly anonymous: AnonymousRights
   /** Milliseconds since 1970. Default: `Date.now`. */
@@ -34,7 +32,6 @@ export class Authenticator {
   /** Of clients that bring no token. */
   readonly anonymous: Grant
   readonly #options: AuthenticatorOptions
-  readonly #claimChecks: JWTVerifyOptions
   readonly #now: () => number
   readonly #remote: JwtKeys | undefined
   #known = new LRUCache<string, Grant>({ max: MAX_CACHED_TOKENS })
@@ -45,13 +42,9 @@ export class Authenticator {
 
   /** Errors: MILLRACE_CONFIG_INVALID. */
   constructor(options: AuthenticatorOptions, keys: KeyTexts) {
-    const { jwksUrl, jwtAlgorithms, jwtIssuer, jwtAudience, anonymous } = options
+    const { jwksUrl, jwtAlgorithms, anonymous } = options
     this.#options = options
     this.#now = options.now ?? Date.now
-    this.#claimChecks = {
-      ...(jwtIssuer.length > 0 && { issuer: [...jwtIssuer] }),
-      ...(jwtAudience.length > 0 && { audience: [...jwtAudience] }),
-    }
     this.#remote = jwksUrl === undefined ? undefined : remoteJwtKeys(jwksUrl, jwtAlgorithms)
     this.useKeys(keys)
     const takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
@@ -102,9 +95,11 @@ export class Authenticator {
     const { algorithms, find } = this.#jwtKeys
     try {
       const currentDate = new Date(this.#now())
-      const checks = { ...this.#claimChecks, algorithms: [...algorithms], currentDate }
-      const { payload } = await jwtVerify(token, find, checks)
-      return grantOfClaims(payload, token)
+      const checks = { algorithms: [...algorithms], currentDate }
+      const { payload, protectedHeader } = await jwtVerify(token, find, checks)
+      const fault = issuerOrAudienceFault(payload, this.#options)
+      if (fault !== undefined) throw invalid(fault)
+      return grantOfClaims({ typ: protectedHeader.typ, claims: payload }, token)
     } catch (error) {
       if (error instanceof MillraceError) throw error
       if (error instanceof errors.JWTExpired) throw expired()

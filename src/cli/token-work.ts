@@ -21,6 +21,7 @@ import { Failure, usageFailure } from './failure.ts'
 export interface GrantFlags {
   readonly publish: readonly string[]
   readonly receive: readonly string[]
+  readonly presence: readonly string[]
   readonly admin?: true
 }
 
@@ -40,10 +41,10 @@ export interface KeyFlags extends GrantFlags {
 }
 
 export async function mint(flags: MintFlags): Promise<void> {
-  const { publish, receive, admin, subject, expires, issuer, audience, keyFile, keyId } = flags
+  const { publish, receive, presence, admin, subject, expires, issuer, audience, keyFile, keyId } = flags
   const now = Math.floor(Date.now() / 1000)
   const claims: JWTPayload = {
-    [GRANT_CLAIM]: { publish, receive, ...(admin && { admin }) },
+    [GRANT_CLAIM]: { publish, receive, ...(presence.length > 0 && { presence }), ...(admin && { admin }) },
     ...(subject !== undefined && { sub: subject }),
     ...(issuer !== undefined && { iss: issuer }),
     ...(audience !== undefined && { aud: audience }),

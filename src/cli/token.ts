@@ -60,6 +60,7 @@ function withGrant(command: Command): Command {
   return command
     .option('--publish <patterns>', 'what it may publish to; comma-separated or repeated', patterns, [])
     .option('--receive <patterns>', 'what it may receive; comma-separated or repeated', patterns, [])
+    .option('--presence <patterns>', 'of which topics it may see who follows them', patterns, [])
     .option('--admin', 'it may see what is for those who run the hub, such as /metrics')
 }
 

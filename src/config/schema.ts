@@ -232,6 +232,19 @@ export const configSchema = Type.Object(
       description: 'Room for the states of all topics, which are kept beyond the limits above.',
     }),
 
+    mercure: Type.Boolean({
+      group: 'Mercure',
+      default: true,
+      description: 'Speak the Mercure protocol at `/.well-known/mercure`.',
+      offDescription: 'Do not speak the Mercure protocol',
+    }),
+    mercureSubscriptions: Type.Boolean({
+      group: 'Mercure',
+      default: true,
+      description:
+        'Tell of active Mercure subscriptions: an event when one begins or ends, and `/.well-known/mercure/subscriptions`.',
+      offDescription: 'Do not tell of Mercure subscriptions',
+    }),
     maxBodyBytes: Type.Integer({
       group: 'Publishing',
       default: 1_048_576,
@@ -323,6 +336,14 @@ export const configSchema = Type.Object(
       minimum: 0,
       maximum: MAX_TIMER_MS,
       description: 'How long clients are told to wait before they reconnect (`retry:`).',
+    }),
+    presenceIntervalMs: Type.Integer({
+      group: 'Receiving',
+      default: 1000,
+      minimum: 100,
+      maximum: 3_600_000,
+      unit: 'ms',
+      description: 'How often streams that want to know are told who has come and gone.',
     }),
     heartbeatMs: Type.Integer({
       group: 'Receiving',

@@ -29,7 +29,7 @@ export async function crossOrigin(app: FastifyInstance, options: CrossOriginOpti
   })
   await app.register(cors, {
     origin: (origin, answer) => answer(null, origin !== undefined && isAllowed(origin, options)),
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'QUERY'],
     exposedHeaders: EXPOSED_HEADERS,
     maxAge: 7200,
   })
@@ -40,6 +40,8 @@ const EXPOSED_HEADERS = [
   'link',
   'retry-after',
   'idempotent-replayed',
+  'last-event-id',
+  'mercure-last-event-id',
   'millrace-events',
   'millrace-bytes',
   'millrace-first',

@@ -13,6 +13,7 @@ import { intersection, selectorOf, type Selector } from '../topic-pattern.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { readHistory, sendPage } from './history.ts'
 import { requireStreamRate } from './stream-rate.ts'
+import { presenceQuery, sendSubscribers, subscribersAnswer, subscribersTopic } from './presence.ts'
 import { pathTopic, requestedCursor, validPattern } from './names.ts'
 import {
   afterQuery,
@@ -43,7 +44,7 @@ const historyPage = Type.Object({
 })
 
 export const topicRoutes: RoutePlugin = async (fastify, context) => {
-  const { hub, streams, rates, limits } = context
+  const { hub, streams, kinds, presence, rates, limits } = context
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -53,11 +54,13 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
         summary: 'Follow a topic, or read its history',
         description:
           `As ${SSE_MEDIA_TYPE}: the topic's state, then its events as they come; with a cursor, all since then. ` +
-          `As ${JSON_MEDIA_TYPE} (the default): a page of history, from the earliest event unless a cursor is given.`,
+          `As ${JSON_MEDIA_TYPE} (the default): a page of history, from the earliest event unless a cursor is given. ` +
+          'With `/subscribers` behind the topic: who follows it.',
         tags: ['receive'],
         querystring: Type.Object({
           after: afterQuery,
           lastEventId: Type.Optional(Type.String({ description: 'As the Last-Event-ID header.' })),
+          presence: presenceQuery,
           limit: limitQuery,
           wait: Type.Optional(
             Type.Number({
@@ -71,7 +74,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
           200: {
             description: 'A page, or an event stream',
             content: {
-              [JSON_MEDIA_TYPE]: { schema: historyPage },
+              [JSON_MEDIA_TYPE]: { schema: Type.Union([historyPage, subscribersAnswer]) },
               [SSE_MEDIA_TYPE]: { schema: Type.String() },
             },
           },
@@ -80,14 +83,17 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       },
     },
     async (request, reply) => {
+      const type = preferredType(request.headers.accept, [JSON_MEDIA_TYPE, SSE_MEDIA_TYPE])
+      const followed = type === JSON_MEDIA_TYPE ? subscribersTopic(request) : undefined
+      if (followed !== undefined) return sendSubscribers(context, request, reply, followed)
       const topic = pathTopic(request, limits)
       request.grant.requireReceive(topic)
       const cursor = requestedCursor(request, request.query)
-      const type = preferredType(request.headers.accept, [JSON_MEDIA_TYPE, SSE_MEDIA_TYPE])
       if (type === SSE_MEDIA_TYPE) {
         await requireStreamRate(rates, request)
         const start = hub.startAt(cursor === 'absent' ? 'now' : cursor)
-        streams.open(request, reply, selectorOf([topic]), 'topic', start)
+        const opened = streams.open(request, reply, kinds.topic, selectorOf([topic]), start)
+        if (request.query.presence === true && opened !== undefined) presence.watch(opened, [topic])
         return reply
       }
       if (type === undefined) {
