@@ -75,11 +75,11 @@ async function startOf(
   { draft, lastEventId }: SubscribeQuery,
   reply: FastifyReply,
 ): Promise<Start | undefined> {
-  // Draft 8 wants an answer to an empty one too.
-  if (lastEventId === undefined || (lastEventId === '' && draft === 7)) return undefined
+  if (lastEventId === undefined) return undefined
   const position = await positionAfter(context, selector, lastEventId)
   const header = draft === 7 ? 'last-event-id' : 'mercure-last-event-id'
   reply.header(header, position === undefined ? 'earliest' : headerBytes(lastEventId))
+  // An empty one is no place to go on from, and is answered all the same.
   if (lastEventId === '') return undefined
   if (position === undefined) return { kind: 'earliest', position: 0, hasStates: false }
   return { kind: 'resume', position, hasStates: false }
