@@ -1,12 +1,13 @@
 // Turns tokens into grants: JWTs by their signature, API keys by their hash. What was verified once is remembered.
 
-import { errors, jwtVerify, type JWTVerifyOptions } from 'jose'
+import { errors, type JWTVerifyOptions } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { MillraceError } from '../errors.ts'
 import { ApiKeys, isApiKey } from './api-keys.ts'
 import { grantOfClaims } from './claims.ts'
 import { Grant, type GrantParts } from './grant.ts'
 import { readJwtKeys, remoteJwtKeys, type JwtKeys } from './jwt-keys.ts'
+import { verifyJwt } from './verify-jwt.ts'
 
 /** The texts of keys, which can change while the hub runs. */
 export interface KeyTexts {
@@ -103,8 +104,7 @@ export class Authenticator {
     try {
       const currentDate = new Date(this.#now())
       const checks = { ...this.#claimChecks, algorithms: [...algorithms], currentDate }
-      const { payload } = await jwtVerify(token, find, checks)
-      return grantOfClaims(payload, token)
+      return grantOfClaims(await verifyJwt(token, find, checks), token)
     } catch (error) {
       if (error instanceof MillraceError) throw error
       if (error instanceof errors.JWTExpired) throw expired()

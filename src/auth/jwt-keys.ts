@@ -4,6 +4,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
 import { MillraceError } from '../errors.ts'
 import { ALGORITHMS } from './algorithms.ts'
+import { severalSecrets } from './verify-jwt.ts'
 
 export interface JwtKeys {
   /** Only these are accepted, whatever a token's header says. */
@@ -140,16 +141,17 @@ function parseJwks(text: string): ParsedKey {
   return { what: 'public JWKs', fits: ['RS', 'PS', 'ES', 'Ed'], algorithms: PUBLIC_ALGORITHMS, find }
 }
 
-/** By `kid`; without one there must be a single key. */
+/** By `kid`; where several fit, those whose `alg` does not say otherwise are tried. */
 function secretOf(keys: readonly JWK[]): JWTVerifyGetKey {
-  const secrets = keys.map(({ kid, k }) => ({ kid, secret: Buffer.from(k ?? '', 'base64url') }))
+  const secrets = keys.map(({ kid, alg, k }) => ({ kid, alg, secret: Buffer.from(k ?? '', 'base64url') }))
   if (secrets.some(({ secret }) => secret.length < MIN_SECRET_BYTES)) {
     throw invalid(`a secret has at least ${MIN_SECRET_BYTES} bytes: openssl rand -base64 48 makes one`)
   }
-  return ({ kid }) => {
-    const found = secrets.filter(each => kid === undefined || each.kid === kid)
-    if (found.length !== 1) throw new errors.JWKSNoMatchingKey()
-    return found[0]!.secret
+  return ({ kid, alg }) => {
+    const named = secrets.filter(each => kid === undefined || each.kid === kid)
+    if (named.length === 0) throw new errors.JWKSNoMatchingKey()
+    if (named.length === 1) return named[0]!.secret
+    throw severalSecrets(named.filter(each => (each.alg ?? alg) === alg).map(({ secret }) => secret))
   }
 }
 

@@ -57,7 +57,7 @@ t.test('tokens are verified with secrets, PEM, JWKs and JWK Sets', async t => {
   t.ok((await bySecret.grantOf(await mint({ receive: ['a'] }))).canReceive('a'))
 })
 
-t.test('a secret JWK signs and verifies, and among several the token names it', async t => {
+t.test('a secret JWK signs and verifies, and among several each that fits is tried', async t => {
   const jwk = { kty: 'oct', kid: 'a', k: Buffer.from(SECRET).toString('base64url') }
   const other = {
     kty: 'oct',
@@ -70,9 +70,39 @@ t.test('a secret JWK signs and verifies, and among several the token names it', 
     jwtKey: JSON.stringify({ keys: [jwk, other] }),
     apiKeys: undefined,
   })
-  await t.rejects(async () => several.grantOf(await mint({ receive: ['a'] })), {
+  for (const secret of [SECRET, 'another secret, of more than 32 bytes']) {
+    t.ok((await several.grantOf(await mint({ receive: ['a'] }, secret))).canReceive('a'), secret)
+  }
+  const foreign = await mint({ receive: ['a'] }, 'a third secret that is in no set, 32 bytes long')
+  await t.rejects(async () => several.grantOf(foreign), { code: 'MILLRACE_TOKEN_INVALID' })
+  const expired = await mint({ receive: ['a'], expiresIn: -1 }, 'another secret, of more than 32 bytes')
+  await t.rejects(async () => several.grantOf(expired), { code: 'MILLRACE_TOKEN_EXPIRED' })
+  const forOther = [
+    { ...jwk, alg: 'HS512' },
+    { ...other, alg: 'HS256' },
+  ]
+  const byAlgorithm = new Authenticator(nothing, {
+    jwtKey: JSON.stringify({ keys: forOther }),
+    apiKeys: undefined,
+  })
+  await t.rejects(async () => byAlgorithm.grantOf(await mint({ receive: ['a'] })), {
     code: 'MILLRACE_TOKEN_INVALID',
   })
+})
+
+t.test('a token without a kid is verified with each public key that fits, but not with a crowd', async t => {
+  const pairs = Array.from({ length: 6 }, () => generateKeyPairSync('ec', { namedCurve: 'P-256' }))
+  const keys = await Promise.all(pairs.map(({ publicKey }) => exportJWK(publicKey)))
+  const jwtKey = JSON.stringify({ keys: [await exportJWK(rsa.publicKey), ...keys] })
+  const authenticator = new Authenticator(nothing, { jwtKey, apiKeys: undefined })
+  for (const { privateKey } of pairs.slice(0, 5)) {
+    t.ok((await authenticator.grantOf(await sign('ES256', privateKey))).canReceive('a'))
+  }
+  for (const key of [pairs[5]!.privateKey, p256.privateKey]) {
+    const refused = async (): Promise<unknown> => authenticator.grantOf(await sign('ES256', key))
+    await t.rejects(refused, { code: 'MILLRACE_TOKEN_INVALID', message: /signature/ })
+  }
+  t.ok((await authenticator.grantOf(await sign('RS256', rsa.privateKey))).canReceive('a'))
 })
 
 t.test('what everybody may know is never taken for a secret', async t => {
