@@ -10,7 +10,7 @@ import t from 'tap'
 import { makeApiKey } from '../../src/auth/api-keys.ts'
 import { Authenticator, type AuthenticatorOptions } from '../../src/auth/authenticator.ts'
 import { startHub } from '../support/hub.ts'
-import { bearer, mint, SECRET } from '../support/tokens.ts'
+import { bearer, mint, SECRET, secretOf } from '../support/tokens.ts'
 
 const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 const nothing: AuthenticatorOptions = {
@@ -233,7 +233,7 @@ t.test('an API key opens what its entry says, until it expires, and its file has
     expires: '2030-01-01T00:00:00Z',
   })
   const text = JSON.stringify({ keys: [made.entry] })
-  t.notMatch(text, made.key.split('_')[2])
+  t.notMatch(text, secretOf(made.key))
   let now = Date.parse('2029-12-31T23:59:59Z')
   const keys = { jwtKey: undefined, apiKeys: text }
   const authenticator = new Authenticator({ ...nothing, now: () => now }, keys)
@@ -268,7 +268,7 @@ t.test('a session is a cookie that pages of listed origins may use, and nobody e
   t.equal(set.status, 204)
   t.match(
     set.headers.get('set-cookie'),
-    /^__Host-millrace=[\w.-]+; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=(100|99)$/,
+    /^__Host-millrace=[\w.-]+; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=(100|9\d)$/,
   )
   t.equal(set.headers.get('access-control-allow-origin'), origin)
   t.equal(set.headers.get('access-control-allow-credentials'), 'true')
