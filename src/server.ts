@@ -59,7 +59,8 @@ export async function startServer(
     certificateAuthority: certificates?.certificateAuthority,
     logger,
     async reload() {
-      reloadKeys()
+      // Keys behind an address are asked for again even if those in files are as they were.
+      if (!reloadKeys()) side.useKeys(keys.texts)
       await reloadCertificates()
     },
     close: () => (closed ??= close()),
@@ -131,15 +132,20 @@ function watchCertificates(
   }
 }
 
-/** Puts changed keys into service; those that cannot be used are reported, and the old ones stay. */
-function watchKeys(keys: KeyFiles, side: HttpSide, logger: Logger): () => void {
-  const reload = (): void => {
+/**
+ * Puts changed keys into service; those that cannot be used are reported, and the old ones stay. What it returns does so
+ * at once, and says whether there were any.
+ */
+function watchKeys(keys: KeyFiles, side: HttpSide, logger: Logger): () => boolean {
+  const reload = (): boolean => {
     try {
-      if (!keys.reload()) return
+      if (!keys.reload()) return false
       side.useKeys(keys.texts)
       logger.info('the keys of tokens were read again')
+      return true
     } catch (error) {
       logger.error({ err: error }, 'the changed keys of tokens cannot be used; the old ones stay in service')
+      return false
     }
   }
   keys.watch(reload)

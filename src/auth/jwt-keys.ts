@@ -1,7 +1,7 @@
-// The keys that tokens are verified with: a secret, a public key in PEM, a JWK, a JWK Set, or the address of one.
+// The keys that tokens are verified with: a secret, a public key in PEM, a JWK or a JWK Set.
 
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { createLocalJWKSet, createRemoteJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
 import { MillraceError } from '../errors.ts'
 import { ALGORITHMS } from './algorithms.ts'
 import { severalSecrets } from './verify-jwt.ts'
@@ -29,39 +29,7 @@ export function readJwtKeys(text: string, algorithms: readonly string[]): JwtKey
 }
 
 // Where nothing else is said, keys from an address are public ones: a secret has no business there.
-const PUBLIC_ALGORITHMS = ALGORITHMS.filter(name => !name.startsWith('HS'))
-
-// A key that is not known makes the hub look again, but not more often than this.
-const COOLDOWN_MS = 30_000
-const MAX_AGE_MS = 600_000
-const TIMEOUT_MS = 5000
-
-/** Keys from an address, kept for ten minutes, and looked for again when a token names one that is not there. */
-export function remoteJwtKeys(url: string, algorithms: readonly string[]): JwtKeys {
-  const remote = createRemoteJWKSet(new URL(url), {
-    cooldownDuration: COOLDOWN_MS,
-    cacheMaxAge: MAX_AGE_MS,
-    timeoutDuration: TIMEOUT_MS,
-  })
-  return {
-    algorithms: algorithms.length > 0 ? algorithms : PUBLIC_ALGORITHMS,
-    find: async (header, token) => {
-      try {
-        return await remote(header, token)
-      } catch (error) {
-        if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
-          throw error
-        // Whoever issues tokens is away: what it said last goes on.
-        const known = remote.jwks()
-        if (known !== undefined) return createLocalJWKSet(known)(header, token)
-        throw new MillraceError('MILLRACE_KEYS_UNAVAILABLE', 'The keys of tokens cannot be read just now.', {
-          retryAfter: 5,
-          cause: error,
-        })
-      }
-    },
-  }
-}
+export const PUBLIC_ALGORITHMS = ALGORITHMS.filter(name => !name.startsWith('HS'))
 
 interface ParsedKey {
   readonly what: string

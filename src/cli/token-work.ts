@@ -166,6 +166,7 @@ function momentOf(seconds: number): string {
 async function faultOf(token: string, jwtKey: string): Promise<string | undefined> {
   const options = {
     jwksUrl: undefined,
+    jwksMaxAgeMs: 0,
     jwtAlgorithms: [],
     jwtIssuer: [],
     jwtAudience: [],

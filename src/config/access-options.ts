@@ -53,9 +53,17 @@ export const accessOptions = {
       placeholder: 'url',
       minLength: 1,
       description:
-        'The same at an `https:` address (JWK Set), read again every ten minutes and when a token names a key that is not there. Needs `jwtAudience`.',
+        'The same at an `https:` address (JWK Set), read again every `jwksMaxAgeMs`, on SIGHUP, and when a token names a key that is not there. Needs `jwtAudience`.',
     }),
   ),
+  jwksMaxAgeMs: Type.Integer({
+    group: 'Access',
+    default: 600_000,
+    minimum: 10_000,
+    maximum: 86_400_000,
+    description:
+      'How often `jwksUrl` is asked again: tokens of a key that is gone are good, and their streams open, for this long. Each worker asks for itself.',
+  }),
   jwtAlgorithms: Type.Array(Type.Enum(ALGORITHMS), {
     group: 'Access',
     placeholder: 'algorithm',

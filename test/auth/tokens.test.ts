@@ -15,6 +15,7 @@ import { bearer, mint, SECRET, secretOf } from '../support/tokens.ts'
 const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 const nothing: AuthenticatorOptions = {
   jwksUrl: undefined,
+  jwksMaxAgeMs: 600_000,
   jwtAlgorithms: [],
   jwtIssuer: [],
   jwtAudience: [],
