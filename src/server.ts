@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
 import type { KeyTexts } from './auth/authenticator.ts'
 import { isLoopback } from './config/check.ts'
-import { KeyFiles } from './config/key-files.ts'
+import { KeyFiles, type KeyOption } from './config/key-files.ts'
 import { parseRetentionRule } from './config/retention-rules.ts'
 import type { Config } from './config/schema.ts'
 import { openCertificates, type Certificates, type TlsMaterial } from './http/certificates.ts'
@@ -132,24 +132,24 @@ function watchCertificates(
   }
 }
 
-/**
- * Puts changed keys into service; those that cannot be used are reported, and the old ones stay. What it returns does so
- * at once, and says whether there were any.
- */
+/** Puts changed keys into service. What it returns does so at once, and says whether there were any. */
 function watchKeys(keys: KeyFiles, side: HttpSide, logger: Logger): () => boolean {
   const reload = (): boolean => {
-    try {
-      if (!keys.reload()) return false
+    const isChanged = keys.reload((option, error) => logger.error({ err: error }, KEY_FAULTS[option]))
+    if (isChanged) {
       side.useKeys(keys.texts)
       logger.info('the keys of tokens were read again')
-      return true
-    } catch (error) {
-      logger.error({ err: error }, 'the changed keys of tokens cannot be used; the old ones stay in service')
-      return false
     }
+    return isChanged
   }
   keys.watch(reload)
   return reload
+}
+
+const KEY_FAULTS: Readonly<Record<KeyOption, string>> = {
+  jwtKeyFile: 'the file of the key of tokens cannot be used; the key that it had stays in service',
+  apiKeysFile:
+    'the file of API keys cannot be used; those that it had stay in service (an empty list, {"keys": []}, revokes all of them)',
 }
 
 function urlOf(port: number, { tls, host }: Config): string {
