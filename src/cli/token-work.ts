@@ -15,6 +15,7 @@ import {
 import { isApiKey, makeApiKey, parseApiKeys } from '../auth/api-keys.ts'
 import { Authenticator } from '../auth/authenticator.ts'
 import { GRANT_CLAIM, patternsFault } from '../auth/claims.ts'
+import { loadToken } from '../config/client.ts'
 import { environment } from '../config/environment.ts'
 import { Failure, usageFailure } from './failure.ts'
 
@@ -32,6 +33,11 @@ export interface MintFlags extends GrantFlags {
   readonly keyFile?: string
   readonly algorithm?: string
   readonly keyId?: string
+}
+
+export interface ExplainFlags {
+  readonly tokenFile?: string
+  readonly keyFile?: string
 }
 
 export interface KeyFlags extends GrantFlags {
@@ -100,9 +106,10 @@ function readText(file: string): string {
   }
 }
 
-export async function explain(given: string | undefined, keyFile: string | undefined): Promise<void> {
-  const token = (given ?? (await readAll(process.stdin))).trim().replace(/^bearer +/i, '')
-  if (token === '') throw usageFailure('there is no token')
+export async function explain({ tokenFile, keyFile }: ExplainFlags): Promise<void> {
+  const token = (await givenToken(tokenFile)).trim().replace(/^bearer +/i, '')
+  if (token === '')
+    throw usageFailure('there is no token: stdin, --token-file and MILLRACE_TOKEN may have one')
   if (isApiKey(token)) {
     process.stdout.write(
       `An API key: its entry in the file of keys, '${token.split('_')[1]}', says what it may do.\n`,
@@ -116,6 +123,14 @@ export async function explain(given: string | undefined, keyFile: string | undef
   else if (fault === undefined) lines.push('It is good.')
   process.stdout.write(`${lines.join('\n')}\n`)
   if (fault !== undefined) throw new Failure(fault)
+}
+
+/** What is piped in goes before the environment: `millrace token mint | millrace token explain`. */
+async function givenToken(file: string | undefined): Promise<string> {
+  if (file !== undefined) return loadToken(file) ?? ''
+  const piped = process.stdin.isTTY ? '' : await readAll(process.stdin)
+  if (piped.trim() !== '') return piped
+  return loadToken(undefined) ?? (process.stdin.isTTY ? readAll(process.stdin) : '')
 }
 
 function describeToken(token: string): string[] {

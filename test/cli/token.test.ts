@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startHub } from '../support/hub.ts'
 import { bearer, SECRET, secretOf } from '../support/tokens.ts'
-import { runCli } from './run-cli.ts'
+import { runCli, type CliOptions, type CliResult } from './run-cli.ts'
 
 const env = { MILLRACE_JWT_KEY: SECRET }
 const closed = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
@@ -30,17 +30,38 @@ t.test('a minted token opens what it says, for as long as it says', async t => {
   const token = stdout.trim()
   t.equal((await hub.fetch('/topics/b/c', { headers: bearer(token) })).status, 200)
   t.equal((await hub.fetch('/topics/c', { headers: bearer(token) })).status, 403)
-  const explained = await runCli(t, ['token', 'explain', token], { env })
+  const explained = await runCli(t, ['token', 'explain'], { env, input: token })
   t.match(
     explained.stdout,
     /signed +HS256\nholder +ann\nexpires .*\npublish +a\nreceive +a, b\/\*\nIt is good\.\n$/,
   )
   while ((await hub.fetch('/topics/a', { headers: bearer(token) })).status === 200)
     await new Promise(resolve => setTimeout(resolve, 100))
-  t.match(await runCli(t, ['token', 'explain', token], { env }), { code: 1, stderr: /has expired/ })
-  const unknown = await runCli(t, ['token', 'explain', token], { env: { MILLRACE_JWT_KEY: '' } })
+  t.match(await runCli(t, ['token', 'explain'], { env, input: token }), { code: 1, stderr: /has expired/ })
+  const unknown = await runCli(t, ['token', 'explain'], { env: { MILLRACE_JWT_KEY: '' }, input: token })
   t.match(unknown, { code: 0, stdout: /Not verified/ })
 })
+
+t.test(
+  'a token to explain comes from stdin, a file or the environment, and never from the command line',
+  async t => {
+    const mint = async (subject: string): Promise<string> =>
+      (await runCli(t, ['token', 'mint', '--subject', subject], { env })).stdout
+    const [piped, stored, exported] = [await mint('piped'), await mint('stored'), await mint('exported')]
+    const tokenFile = join(t.testdir({ token: stored }), 'token')
+    const explain = (args: string[], options: CliOptions): Promise<CliResult> =>
+      runCli(t, ['token', 'explain', ...args], { ...options, env: { ...env, ...options.env } })
+    const MILLRACE_TOKEN = exported.trim()
+    t.match(await explain([], { input: piped, env: { MILLRACE_TOKEN } }), { stdout: /holder +piped/ })
+    t.match(await explain([], { env: { MILLRACE_TOKEN } }), { stdout: /holder +exported/ })
+    t.match(await explain([], { env: { MILLRACE_TOKEN_FILE: tokenFile } }), { stdout: /holder +stored/ })
+    t.match(await explain(['--token-file', tokenFile], { input: piped }), { stdout: /holder +stored/ })
+    const refused = await explain([piped.trim()], {})
+    t.match(refused, { code: 2, stdout: '', stderr: /no argument.*stdin, --token-file or MILLRACE_TOKEN\n$/ })
+    t.notMatch(refused.stderr, piped.trim())
+    t.match(await explain([], {}), { code: 2, stderr: /there is no token/ })
+  },
+)
 
 t.test('publish and subscribe bring the token that they are given', async t => {
   const hub = await startHub(t, { ...closed, jwtKey: SECRET })
@@ -67,7 +88,7 @@ t.test('private keys in PEM sign, and their public halves verify', async t => {
     writeFileSync(keyFile, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }))
     writeFileSync(publicFile, pair.publicKey.export({ type: 'spki', format: 'pem' }))
     const { stdout } = await runCli(t, ['token', 'mint', '--receive', 'a', '--key-file', keyFile])
-    const explained = await runCli(t, ['token', 'explain', stdout.trim(), '--key-file', publicFile])
+    const explained = await runCli(t, ['token', 'explain', '--key-file', publicFile], { input: stdout })
     t.match(explained, { code: 0, stdout: 'It is good.' })
     t.match(await runCli(t, ['token', 'mint', '--key-file', publicFile]), { code: 1, stderr: /cannot sign/ })
   }
@@ -104,7 +125,8 @@ t.test('an API key is told once, and the file has its hash for its owner alone',
 
 t.test('what cannot be is said in a line', async t => {
   const refused = async (args: string[], message: RegExp, code: number, key = SECRET): Promise<void> => {
-    const result = await runCli(t, ['token', ...args], { env: { MILLRACE_JWT_KEY: key } })
+    const input = 'x.y'
+    const result = await runCli(t, ['token', ...args], { env: { MILLRACE_JWT_KEY: key }, input })
     t.match(result, { code, stdout: '', stderr: message })
   }
   await refused(['mint', '--receive', 'a*b'], /has the pattern "a\*b"/, 2)
@@ -112,6 +134,6 @@ t.test('what cannot be is said in a line', async t => {
   await refused(['mint'], /a key is needed: MILLRACE_JWT_KEY/, 2, '')
   await refused(['mint'], /at least 32 bytes/, 1, 'short')
   await refused(['mint', '--algorithm', 'none'], /one of HS256/, 2)
-  await refused(['explain', 'x.y'], /no token/, 1)
+  await refused(['explain'], /no token/, 1)
   await refused(['key', 'a'], /--file/, 2)
 })
