@@ -1,7 +1,7 @@
 // What `millrace token` does.
 
-import { createPrivateKey, randomUUID, type KeyObject } from 'node:crypto'
-import { existsSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { text as readAll } from 'node:stream/consumers'
 import {
   decodeJwt,
@@ -12,11 +12,12 @@ import {
   type JWK,
   type JWTPayload,
 } from 'jose'
-import { isApiKey, makeApiKey, parseApiKeys } from '../auth/api-keys.ts'
+import { isApiKey, makeApiKey } from '../auth/api-keys.ts'
 import { Authenticator } from '../auth/authenticator.ts'
 import { GRANT_CLAIM, patternsFault } from '../auth/claims.ts'
 import { loadToken } from '../config/client.ts'
 import { environment } from '../config/environment.ts'
+import { appendKey } from './append-key.ts'
 import { Failure, usageFailure } from './failure.ts'
 
 export interface GrantFlags {
@@ -196,8 +197,10 @@ async function faultOf(token: string, jwtKey: string): Promise<string | undefine
   }
 }
 
-export function addKey(name: string, { file, publish, receive, admin, expires }: KeyFlags): void {
-  const entries = existsSync(file) ? parseApiKeys(readText(file)) : []
+export async function addKey(
+  name: string,
+  { file, publish, receive, admin, expires }: KeyFlags,
+): Promise<void> {
   const { key, entry } = makeApiKey({
     name,
     publish,
@@ -205,14 +208,7 @@ export function addKey(name: string, { file, publish, receive, admin, expires }:
     ...(admin && { admin }),
     ...(expires !== undefined && { expires: new Date(Date.now() + expires * 1000).toISOString() }),
   })
-  // At once and whole: a hub may be reading it.
-  const target = existsSync(file) ? realpathSync(file) : file
-  const whole = `${target}.${randomUUID()}`
-  writeFileSync(whole, `${JSON.stringify({ keys: [...entries, entry] }, undefined, 2)}\n`, {
-    mode: 0o600,
-    flag: 'wx',
-  })
-  renameSync(whole, target)
+  await appendKey(file, entry)
   process.stdout.write(`${key}\n`)
   process.stderr.write(
     `millrace: this is the only time that the key is shown; ${file} has its hash, as '${entry.id}'\n`,

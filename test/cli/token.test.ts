@@ -1,9 +1,12 @@
 // `millrace token`: what it mints and makes, a hub takes; what it explains is so; and keys stay out of sight.
 
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
+import { makeApiKey, parseApiKeys } from '../../src/auth/api-keys.ts'
 import { startHub } from '../support/hub.ts'
 import { bearer, SECRET, secretOf } from '../support/tokens.ts'
 import { runCli, type CliOptions, type CliResult } from './run-cli.ts'
@@ -122,6 +125,48 @@ t.test('an API key is told once, and the file has its hash for its owner alone',
   t.equal(await status('/metrics', other.stdout), 200)
   t.equal(await status('/metrics', one.stdout), 403)
 })
+
+t.test('keys that are made at the same time are all kept', async t => {
+  const directory = t.testdir({ 'linked.json': t.fixture('symlink', 'keys.json') })
+  const file = join(directory, 'keys.json')
+  writeFileSync(file, '{"keys": []}', { mode: 0o600 })
+  const entries = Array.from({ length: 8 }, (_, at) => makeApiKey({ name: `${at}`, receive: ['a'] }).entry)
+  const work = new URL('../../src/cli/append-key.ts', import.meta.url).href
+  // Each in a process of its own, and all begin when the slowest is ready.
+  const beginAt = Date.now() + 2000
+  const script = `
+    const { appendKey } = await import(${JSON.stringify(work)})
+    await new Promise(resolve => setTimeout(resolve, ${beginAt} - Date.now()))
+    await appendKey(process.argv[1], JSON.parse(process.argv[2]))`
+  await Promise.all(
+    entries.map((entry, at) =>
+      promisify(execFile)(process.execPath, [
+        '--input-type=module',
+        '--eval',
+        script,
+        join(directory, at % 2 === 0 ? 'keys.json' : 'linked.json'),
+        JSON.stringify(entry),
+      ]),
+    ),
+  )
+  const names = parseApiKeys(readFileSync(file, 'utf8')).map(({ name }) => name)
+  t.same(names.sort(), ['0', '1', '2', '3', '4', '5', '6', '7'])
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  t.same(readdirSync(directory).sort(), ['keys.json', 'linked.json'], 'nothing is left behind')
+})
+
+t.test(
+  'a lock that nobody gives back is named, and a file that is no file of keys is left as it is',
+  async t => {
+    const directory = t.testdir({ 'keys.json': '{"keys": []}', 'keys.json.lock': '', 'other.json': '[1]' })
+    const add = (file: string): Promise<CliResult> =>
+      runCli(t, ['token', 'key', 'a', '--receive', 'a', '--file', join(directory, file)])
+    t.match(await add('keys.json'), { code: 1, stdout: '', stderr: /keys\.json\.lock is there/ })
+    t.match(await add('other.json'), { code: 1, stdout: '', stderr: /must hold/ })
+    t.equal(readFileSync(join(directory, 'other.json'), 'utf8'), '[1]')
+    t.same(readdirSync(directory).sort(), ['keys.json', 'keys.json.lock', 'other.json'])
+  },
+)
 
 t.test('what cannot be is said in a line', async t => {
   const refused = async (args: string[], message: RegExp, code: number, key = SECRET): Promise<void> => {
