@@ -61,7 +61,10 @@ async function verified(
 /** Headers come first: a browser sends its cookie whether it is meant or not. */
 function tokenOf(request: FastifyRequest, options: AuthenticateOptions): string | undefined {
   const { authorization, cookie } = request.headers
-  if (authorization !== undefined) return bearerToken(authorization)
+  if (authorization !== undefined) {
+    if (options.authQuery) requireOnePlace(request)
+    return bearerToken(authorization)
+  }
   if (request.raw.url?.includes('?') === true) {
     const inQuery = (request.query as Record<string, unknown>).authorization
     if (inQuery !== undefined) return queryToken(inQuery, options)
@@ -70,6 +73,17 @@ function tokenOf(request: FastifyRequest, options: AuthenticateOptions): string 
   if (token === undefined) return undefined
   requireOwnPage(request, options)
   return wellFormed(token)
+}
+
+// Its clients may bring the token twice; the header is what counts there.
+const MERCURE_PATH = '/.well-known/mercure'
+
+/** A client must not use two ways to bring a token (RFC 6750, section 2). Errors: MILLRACE_REQUEST_INVALID. */
+function requireOnePlace({ raw, query }: FastifyRequest): void {
+  if (raw.url?.startsWith(MERCURE_PATH) === true) return
+  if ((query as Record<string, unknown>).authorization === undefined) return
+  const detail = "Bring one token: in the header, or in the query parameter 'authorization', not in both."
+  throw new MillraceError('MILLRACE_REQUEST_INVALID', detail)
 }
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750, section 2.1). Errors: MILLRACE_TOKEN_INVALID. */

@@ -345,6 +345,26 @@ t.test('the query carries a token only where that is enabled', async t => {
   t.match(await refused.json(), { code: 'MILLRACE_TOKEN_INVALID', detail: /--auth-query/ })
 })
 
+t.test('a token in the header and one in the query are one too many', async t => {
+  const token = await mint({ receive: ['a'] })
+  const open = await startHub(t, { ...closed, authQuery: true })
+  const headers = bearer(token)
+  for (const query of [`authorization=${token}`, 'authorization=x', '%61uthorization=']) {
+    const refused = await open.fetch(`/topics/a?${query}`, { headers })
+    t.equal(refused.status, 400, query)
+    t.match(await refused.json(), { code: 'MILLRACE_REQUEST_INVALID', detail: /not in both/ })
+  }
+  t.equal((await open.fetch('/topics/a?limit=1', { headers })).status, 200)
+  // A cookie comes by itself.
+  const cookie = `__Host-millrace=${token}`
+  t.equal((await open.fetch('/topics/a', { headers: { ...headers, cookie } })).status, 200)
+  const mercure = await open.fetch(`/.well-known/mercure?authorization=${token}`, { headers })
+  t.notMatch(await mercure.text(), 'not in both')
+  const other = await startHub(t, closed)
+  const unasked = await other.fetch(`/topics/a?authorization=${token}`, { headers })
+  t.equal(unasked.status, 200, 'where the query carries none, the parameter is nothing')
+})
+
 t.test('neither tokens nor keys come into the log of the hub or its metrics', async t => {
   const lines: string[] = []
   const logTo = new Writable({
