@@ -36,6 +36,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
   const keys = new KeyFiles(config)
+  warnOfRebinding(config, logger)
   const log = await openLog({ ...config, retention: retentionRules(config) }, logger)
   const side = await serveHttp(config, logger, log, certificates?.secureContext(), keys.texts).catch(
     async (error: unknown) => {
@@ -65,6 +66,16 @@ export async function startServer(
     },
     close: () => (closed ??= close()),
   }
+}
+
+/** With TLS a foreign name is found out by the certificate, and on loopback the hub answers to no such name. */
+function warnOfRebinding(config: Config, logger: Logger): void {
+  const { anonymousPublish, anonymousReceive, anonymousMetrics } = config
+  const isOpen = anonymousPublish.length > 0 || anonymousReceive.length > 0 || anonymousMetrics
+  if (config.tls || isLoopback(config.host) || config.allowedHost.length > 0 || !isOpen) return
+  logger.warn(
+    'any site can make a name of its own resolve to this hub, and do from the browsers of its visitors what anonymous clients may: name the hosts that clients use, --allowed-host',
+  )
 }
 
 /** The configuration was checked: each rule can be read. */

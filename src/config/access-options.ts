@@ -109,6 +109,6 @@ export const accessOptions = {
     placeholder: 'name',
     defaultNote: 'none',
     description:
-      'Further host names that a hub on loopback answers to, such as the one that a proxy in front passes on.',
+      'Host names that the hub answers to beside those of loopback and its own address, such as the one that a proxy in front passes on. Without any, a hub off loopback answers to all.',
   }),
 }
