@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import type { Logger } from 'pino'
 import { Authenticator, type AnonymousRights, type KeyTexts } from './auth/authenticator.ts'
 import type { Grant } from './auth/grant.ts'
+import type { KeysOutage } from './auth/remote-keys.ts'
 import { isLoopback } from './config/check.ts'
 import type { Config } from './config/schema.ts'
 import { AbuseReports } from './http/abuse.ts'
@@ -64,7 +65,10 @@ export interface HttpSide {
   readonly port: number
   /** Puts a certificate into service; connections that are open keep theirs. */
   readonly useCertificate: (tls: TlsMaterial) => void
-  /** Puts keys of tokens into service, and ends the streams of tokens that are no longer good for them. */
+  /**
+   * Puts keys of tokens into service, and ends the streams of tokens that are no longer good for them. Those behind an
+   * address are asked for again, which may end some later.
+   */
   readonly useKeys: (keys: KeyTexts) => void
   /** Drains: no new streams, a goodbye to each open one, all closed within `drainMs` and a grace. Leaves the log open. */
   close(): Promise<void>
@@ -94,7 +98,18 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   const questions = new ThreadQuestions(parts.askElsewhere)
   const presence = new Presence(streams, questions, config)
   const closing = new AbortController()
-  const authenticator = new Authenticator({ ...config, anonymous: anonymousGrant(config) }, keys)
+  const authenticator: Authenticator = new Authenticator(
+    {
+      ...config,
+      anonymous: anonymousGrant(config),
+      onKeysChanged: () => {
+        logger.info('the keys behind --jwks-url have changed')
+        void streams.recheck(authenticator)
+      },
+      onKeysOutage: outage => logger.warn(outage, outageText(outage)),
+    },
+    keys,
+  )
   const app = createApp({ ...config, logger, tls }, connections, abuse)
   // The stream is most often on the connection of whoever renews its token, so here.
   const regrant = async (feed: string, grant: Grant): Promise<Regranted> => {
@@ -121,6 +136,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     logger.info({ streams: streams.count }, 'draining')
     closing.abort()
     presence.close()
+    authenticator.close()
     const closed = app.close()
     connections.refuseNewStreams()
     const drainedBy = performance.now() + config.drainMs
@@ -181,6 +197,11 @@ async function registerRoutes(
 
 function anonymousGrant({ anonymousPublish, anonymousReceive, anonymousMetrics }: Config): AnonymousRights {
   return { publish: anonymousPublish, receive: anonymousReceive, isAdmin: anonymousMetrics }
+}
+
+function outageText({ hasKeys }: KeysOutage): string {
+  const outcome = hasKeys ? 'those that it had stay in service' : 'tokens are answered 503 until they can'
+  return `the keys of tokens cannot be read from --jwks-url; ${outcome}`
 }
 
 function compressionRule({ compressionMinReaders, compressionMinBytes }: Config): CompressionRule {

@@ -67,7 +67,10 @@ async function verified(
 /** Headers come first: a browser sends its cookie whether it is meant or not. */
 function headerQueryOrCookie(request: FastifyRequest, options: AuthenticateOptions): string | undefined {
   const { authorization } = request.headers
-  if (authorization !== undefined) return bearerToken(authorization)
+  if (authorization !== undefined) {
+    if (options.authQuery) requireOnePlace(request)
+    return bearerToken(authorization)
+  }
   if (request.raw.url?.includes('?') === true) {
     const inQuery = (request.query as Record<string, unknown>).authorization
     if (inQuery !== undefined) return queryToken(inQuery, options)
@@ -90,6 +93,13 @@ export function cookieToken(
     return wellFormed(token)
   }
   return undefined
+}
+
+/** A client must not use two ways to bring a token (RFC 6750, section 2). Errors: MILLRACE_REQUEST_INVALID. */
+function requireOnePlace({ query }: FastifyRequest): void {
+  if ((query as Record<string, unknown>).authorization === undefined) return
+  const detail = "Bring one token: in the header, or in the query parameter 'authorization', not in both."
+  throw new MillraceError('MILLRACE_REQUEST_INVALID', detail)
 }
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750, section 2.1). Errors: MILLRACE_TOKEN_INVALID. */

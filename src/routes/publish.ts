@@ -8,7 +8,7 @@ import type { Topic } from '../event.ts'
 import { readText } from '../http/body.ts'
 import { requestKey } from '../http/idempotency-key.ts'
 import { bodyKind, NDJSON_MEDIA_TYPE, type BodyKind } from '../http/media-type.ts'
-import { clientsOf, type RateLimits } from '../http/rates.ts'
+import { clientsOf, secondsOf, type RateLimits } from '../http/rates.ts'
 import { formatId } from '../protocol/ids.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { pathTopic, validType } from './names.ts'
@@ -147,6 +147,6 @@ function refuseToWait(waitMs: number): void {
 
 function tooFast(waitMs: number): MillraceError {
   return new MillraceError('MILLRACE_PUBLISH_RATE', 'You publish faster than the hub allows.', {
-    retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
+    retryAfter: secondsOf(waitMs),
   })
 }

@@ -10,6 +10,7 @@ import type { TopicSummary } from '../log/event-log.ts'
 import { formatId } from '../protocol/ids.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { intersection, selectorOf, type Selector } from '../topic-pattern.ts'
+import { broughtToken, setCacheRules } from './cache-rules.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { readHistory, sendPage } from './history.ts'
 import { requireStreamRate } from './stream-rate.ts'
@@ -121,6 +122,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       request.grant.requireReceive(topic)
       const summary = await requireTopic(context, topic)
       setSummaryHeaders(reply, summary, hub.log.epoch)
+      setCacheRules(reply, { isPrivate: broughtToken(request) })
       return reply.type(JSON_MEDIA_TYPE).send()
     },
   )
@@ -163,7 +165,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       },
     },
     async (request, reply) => {
-      reply.header('cache-control', 'private, no-cache')
+      setCacheRules(reply, { isPrivate: true })
       const { after = '', match = '**' } = request.query
       const limit = Math.min(request.query.limit ?? DEFAULT_TOPICS, limits.maxPageEvents)
       const wanted = readable(request, validPattern(match, limits))
@@ -192,7 +194,7 @@ function setSummaryHeaders(reply: FastifyReply, summary: TopicSummary, epoch: st
   if (first !== undefined) reply.header('millrace-first', first)
   if (last !== undefined) reply.header('millrace-last', last)
   if (state !== undefined) reply.header('millrace-state', state)
-  reply.header('last-modified', new Date(summary.time).toUTCString()).header('cache-control', 'no-cache')
+  reply.header('last-modified', new Date(summary.time).toUTCString())
 }
 
 /** What the pattern matches and the request may receive. */

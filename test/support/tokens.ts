@@ -44,3 +44,8 @@ export function unsigned(claims: object): string {
 export function bearer(token: string): { authorization: string } {
   return { authorization: `Bearer ${token}` }
 }
+
+/** The part of an API key that nobody else may know. It may have underscores of its own. */
+export function secretOf(apiKey: string): string {
+  return apiKey.split('_').slice(2).join('_')
+}
