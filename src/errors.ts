@@ -59,6 +59,11 @@ const catalogue = {
     title: 'The body ended early',
     help: 'The connection was closed before the whole body arrived. Send it again with the same Idempotency-Key.',
   },
+  MILLRACE_AUTHORIZATION_INVALID: {
+    status: 400,
+    title: 'The authorization header cannot be read',
+    help: 'Mercure takes one header `Authorization: Bearer` with a token.',
+  },
   MILLRACE_TOKEN_MISSING: {
     status: 401,
     title: 'A token is needed',
@@ -87,7 +92,7 @@ const catalogue = {
   MILLRACE_HOST_FORBIDDEN: {
     status: 403,
     title: 'This host name is not allowed',
-    help: 'A hub on loopback answers to loopback names only, so that no page of a foreign site can reach it under a name of its own (DNS rebinding). Behind a proxy, name the host that clients see: `--allowed-host`.',
+    help: 'A hub on loopback answers to loopback names only, and one with `--allowed-host` to the names that it was given, so that no page of a foreign site can reach it under a name of its own (DNS rebinding). Name the host that clients see, behind a proxy too: `--allowed-host`.',
   },
   MILLRACE_NOT_FOUND: {
     status: 404,

@@ -41,6 +41,16 @@ export const RESET = 'millrace:reset'
 /** Types that start so are the hub's own; publishers cannot use them. */
 export const RESERVED_TYPE_PREFIX = 'millrace:'
 
+/**
+ * Topics that start so are the hub's own: protocols keep their events there. No native request can name them, and in what
+ * is read no `*` stands for them.
+ */
+export const RESERVED_TOPIC_PREFIX = '.well-known/'
+
+export function isReservedTopic(name: Topic): boolean {
+  return name.startsWith(RESERVED_TOPIC_PREFIX)
+}
+
 export const MAX_TYPE_BYTES = 128
 
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/

@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import type { Logger } from 'pino'
 import { Authenticator, type AnonymousRights, type KeyTexts } from './auth/authenticator.ts'
 import type { Grant } from './auth/grant.ts'
+import type { KeysOutage } from './auth/remote-keys.ts'
 import { isLoopback } from './config/check.ts'
 import type { Config } from './config/schema.ts'
 import { AbuseReports } from './http/abuse.ts'
@@ -18,8 +19,11 @@ import type { TlsMaterial } from './http/certificates.ts'
 import type { ConnectionCounts } from './http/connection-counts.ts'
 import { Connections } from './http/connections.ts'
 import { crossOrigin } from './http/cross-origin.ts'
+import { ThreadQuestions, type AskElsewhere } from './http/thread-questions.ts'
 import { EventStreams, type Regranted } from './http/event-streams.ts'
 import { LISTEN_BACKLOG, listenError } from './http/port.ts'
+import { nativeStreams } from './http/native-streams.ts'
+import { Presence } from './http/presence.ts'
 import type { RateLimits } from './http/rates.ts'
 import type { CompressionRule } from './gzip/rule.ts'
 import { Hub } from './hub/hub.ts'
@@ -30,6 +34,7 @@ import type { RouteContext } from './routes/context.ts'
 import { errorRoutes } from './routes/errors.ts'
 import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
+import { mercureRoutes } from './routes/mercure/mercure.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { openApiRoute } from './routes/openapi.ts'
 import { publishRoutes } from './routes/publish.ts'
@@ -48,6 +53,7 @@ export interface ListenerParts {
   readonly rates: RateLimits
   /** Renews the token of a stream that another thread has. */
   readonly renewElsewhere: (feed: string, token: string) => Promise<Regranted>
+  readonly askElsewhere: AskElsewhere
   /** What `/metrics` answers, given what is counted here. */
   readonly readMetrics: (own: Metrics) => Promise<string>
   /** Other threads listen on the same port. Default: false. */
@@ -59,7 +65,10 @@ export interface HttpSide {
   readonly port: number
   /** Puts a certificate into service; connections that are open keep theirs. */
   readonly useCertificate: (tls: TlsMaterial) => void
-  /** Puts keys of tokens into service, and ends the streams of tokens that are no longer good for them. */
+  /**
+   * Puts keys of tokens into service, and ends the streams of tokens that are no longer good for them. Those behind an
+   * address are asked for again, which may end some later.
+   */
   readonly useKeys: (keys: KeyTexts) => void
   /** Drains: no new streams, a goodbye to each open one, all closed within `drainMs` and a grace. Leaves the log open. */
   close(): Promise<void>
@@ -67,6 +76,7 @@ export interface HttpSide {
 
 export interface Listener extends HttpSide {
   readonly metrics: Metrics
+  readonly questions: ThreadQuestions
   /** Renews the token of a stream that is here. Errors: those of `Authenticator.grantOf`. */
   readonly renew: (feed: string, token: string) => Promise<Regranted>
   /** Cuts all connections, without a goodbye; resolves when they are closed. */
@@ -85,8 +95,21 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   const connections = new Connections(config, abuse, counts)
   const hub = new Hub(log, metrics, PAGE_LIMITS, compressionRule(config))
   const streams = new EventStreams(hub, connections, config)
+  const questions = new ThreadQuestions(parts.askElsewhere)
+  const presence = new Presence(streams, questions, config)
   const closing = new AbortController()
-  const authenticator = new Authenticator({ ...config, anonymous: anonymousGrant(config) }, keys)
+  const authenticator: Authenticator = new Authenticator(
+    {
+      ...config,
+      anonymous: anonymousGrant(config),
+      onKeysChanged: () => {
+        logger.info('the keys behind --jwks-url have changed')
+        void streams.recheck(authenticator)
+      },
+      onKeysOutage: outage => logger.warn(outage, outageText(outage)),
+    },
+    keys,
+  )
   const app = createApp({ ...config, logger, tls }, connections, abuse)
   // The stream is most often on the connection of whoever renews its token, so here.
   const regrant = async (feed: string, grant: Grant): Promise<Regranted> => {
@@ -96,7 +119,11 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   await registerRoutes(app, config, authenticator, () => readMetrics(metrics), {
     hub,
     streams,
+    kinds: nativeStreams(log.epoch, config),
     regrant,
+    questions,
+    presence,
+    anonymous: authenticator.anonymous,
     rates,
     limits: config,
     currentGrant: grant => authenticator.current(grant),
@@ -108,6 +135,8 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   async function close(): Promise<void> {
     logger.info({ streams: streams.count }, 'draining')
     closing.abort()
+    presence.close()
+    authenticator.close()
     const closed = app.close()
     connections.refuseNewStreams()
     const drainedBy = performance.now() + config.drainMs
@@ -126,6 +155,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   return {
     port: (app.server.address() as AddressInfo).port,
     metrics,
+    questions,
     renew: async (feed, token) =>
       streams.has(feed) ? streams.regrant(feed, await authenticator.grantOf(token)) : 'unknown',
     useKeys(changed) {
@@ -159,6 +189,7 @@ async function registerRoutes(
   await openApiRoute(app)
   for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes, healthRoutes])
     await routes(app, context)
+  if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isLoopback(config.host) })
   await metricsRoute(app, readMetrics)
   await errorRoutes(app)
   await welcomeRoute(app)
@@ -166,6 +197,11 @@ async function registerRoutes(
 
 function anonymousGrant({ anonymousPublish, anonymousReceive, anonymousMetrics }: Config): AnonymousRights {
   return { publish: anonymousPublish, receive: anonymousReceive, isAdmin: anonymousMetrics }
+}
+
+function outageText({ hasKeys }: KeysOutage): string {
+  const outcome = hasKeys ? 'those that it had stay in service' : 'tokens are answered 503 until they can'
+  return `the keys of tokens cannot be read from --jwks-url; ${outcome}`
 }
 
 function compressionRule({ compressionMinReaders, compressionMinBytes }: Config): CompressionRule {

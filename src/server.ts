@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
 import type { KeyTexts } from './auth/authenticator.ts'
 import { isLoopback } from './config/check.ts'
-import { KeyFiles } from './config/key-files.ts'
+import { KeyFiles, type KeyOption } from './config/key-files.ts'
 import { parseRetentionRule } from './config/retention-rules.ts'
 import type { Config } from './config/schema.ts'
 import { openCertificates, type Certificates, type TlsMaterial } from './http/certificates.ts'
@@ -36,6 +36,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const certificates = config.tls ? await openCertificates({ ...config, names: [config.host] }) : undefined
   const keys = new KeyFiles(config)
+  warnOfRebinding(config, logger)
   const log = await openLog({ ...config, retention: retentionRules(config) }, logger)
   const side = await serveHttp(config, logger, log, certificates?.secureContext(), keys.texts).catch(
     async (error: unknown) => {
@@ -59,11 +60,22 @@ export async function startServer(
     certificateAuthority: certificates?.certificateAuthority,
     logger,
     async reload() {
-      reloadKeys()
+      // Keys behind an address are asked for again even if those in files are as they were.
+      if (!reloadKeys()) side.useKeys(keys.texts)
       await reloadCertificates()
     },
     close: () => (closed ??= close()),
   }
+}
+
+/** With TLS a foreign name is found out by the certificate, and on loopback the hub answers to no such name. */
+function warnOfRebinding(config: Config, logger: Logger): void {
+  const { anonymousPublish, anonymousReceive, anonymousMetrics } = config
+  const isOpen = anonymousPublish.length > 0 || anonymousReceive.length > 0 || anonymousMetrics
+  if (config.tls || isLoopback(config.host) || config.allowedHost.length > 0 || !isOpen) return
+  logger.warn(
+    'any site can make a name of its own resolve to this hub, and do from the browsers of its visitors what anonymous clients may: name the hosts that clients use, --allowed-host',
+  )
 }
 
 /** The configuration was checked: each rule can be read. */
@@ -97,6 +109,7 @@ async function serveHttp(
     tls,
     keys,
     renewElsewhere: async () => 'unknown',
+    askElsewhere: async () => [],
     counts: new ConnectionCounts(),
     rates: new Rates(config),
     readMetrics: ({ registry }) => registry.metrics(),
@@ -131,19 +144,24 @@ function watchCertificates(
   }
 }
 
-/** Puts changed keys into service; those that cannot be used are reported, and the old ones stay. */
-function watchKeys(keys: KeyFiles, side: HttpSide, logger: Logger): () => void {
-  const reload = (): void => {
-    try {
-      if (!keys.reload()) return
+/** Puts changed keys into service. What it returns does so at once, and says whether there were any. */
+function watchKeys(keys: KeyFiles, side: HttpSide, logger: Logger): () => boolean {
+  const reload = (): boolean => {
+    const isChanged = keys.reload((option, error) => logger.error({ err: error }, KEY_FAULTS[option]))
+    if (isChanged) {
       side.useKeys(keys.texts)
       logger.info('the keys of tokens were read again')
-    } catch (error) {
-      logger.error({ err: error }, 'the changed keys of tokens cannot be used; the old ones stay in service')
     }
+    return isChanged
   }
   keys.watch(reload)
   return reload
+}
+
+const KEY_FAULTS: Readonly<Record<KeyOption, string>> = {
+  jwtKeyFile: 'the file of the key of tokens cannot be used; the key that it had stays in service',
+  apiKeysFile:
+    'the file of API keys cannot be used; those that it had stay in service (an empty list, {"keys": []}, revokes all of them)',
 }
 
 function urlOf(port: number, { tls, host }: Config): string {

@@ -1,7 +1,7 @@
 // Topic patterns: `*` stands for one segment, `**` (only last) for any number of them, none included.
 // Both matching and containment take time linear in the pattern; nothing here can backtrack for long.
 
-import type { Topic } from './event.ts'
+import { isReservedTopic, type StoredEvent, type Topic } from './event.ts'
 
 /** A topic name or a topic pattern; see `patternFault`. */
 export type TopicPattern = string
@@ -71,7 +71,12 @@ export interface Selector {
   readonly key: string
   readonly topics: readonly Topic[]
   readonly patterns: readonly TopicPattern[]
+  /** Patterns do not match the hub's own topics (`isReservedTopic`). */
   matches(topic: Topic): boolean
+  /** What of the log to read, where `wants` chooses among it. Absent: what this very selector matches. */
+  readonly source?: Selector
+  /** Whether an event of the source is wanted. Absent: all are. */
+  wants?(event: StoredEvent): boolean
 }
 
 /** What both want. Its topics and patterns are those of the first: more than it matches. */
@@ -128,5 +133,5 @@ function compact(names: readonly string[]): readonly string[] {
 function testOf(topics: readonly Topic[], patterns: readonly TopicPattern[]): (topic: Topic) => boolean {
   const exact = new Set(topics)
   const matchers = patterns.map(patternMatcher)
-  return topic => exact.has(topic) || matchers.some(matches => matches(topic))
+  return topic => exact.has(topic) || (matchers.some(matches => matches(topic)) && !isReservedTopic(topic))
 }

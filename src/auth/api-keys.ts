@@ -16,6 +16,7 @@ export interface ApiKeyEntry {
   readonly sha256: string
   readonly publish?: readonly string[]
   readonly receive?: readonly string[]
+  readonly presence?: readonly string[]
   readonly admin?: boolean
   /** RFC 3339. Default: never. */
   readonly expires?: string
@@ -55,10 +56,12 @@ export class ApiKeys {
     if (!timingSafeEqual(sha256(key), expected) || entry === undefined) {
       throw new MillraceError('MILLRACE_TOKEN_INVALID', 'The hub does not know this API key.')
     }
-    const { publish = [], receive = [], admin = false, expires } = entry
+    const { publish = [], receive = [], presence = [], admin = false, expires, name } = entry
     return new Grant({
       publish,
       receive,
+      presence,
+      name,
       isAdmin: admin,
       holder: `key ${entry.id}`,
       ...(expires !== undefined && { expiresAt: Date.parse(expires) }),
@@ -90,11 +93,11 @@ function checkedEntry(value: unknown, at: number): ApiKeyEntry {
   throw invalid(`has a key, number ${at + 1}, whose ${fault}`)
 }
 
-const KNOWN_MEMBERS = new Set(['id', 'name', 'sha256', 'publish', 'receive', 'admin', 'expires'])
+const KNOWN_MEMBERS = new Set(['id', 'name', 'sha256', 'publish', 'receive', 'presence', 'admin', 'expires'])
 
 function entryFault(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return 'entry is no object'
-  const { id, name, sha256: hash, publish, receive, admin, expires } = value as Record<string, unknown>
+  const { id, name, sha256: hash, admin, expires } = value as Record<string, unknown>
   const unknown = Object.keys(value).find(member => !KNOWN_MEMBERS.has(member))
   if (unknown !== undefined) return `member '${unknown}' is not known`
   if (typeof id !== 'string' || !/^[0-9a-z]+$/.test(id)) return "'id' is not of digits and small letters"
@@ -103,10 +106,12 @@ function entryFault(value: unknown): string | undefined {
   if (admin !== undefined && typeof admin !== 'boolean') return "'admin' is neither true nor false"
   if (expires !== undefined && (typeof expires !== 'string' || Number.isNaN(Date.parse(expires))))
     return "'expires' is no date"
-  const publishFault = publish === undefined ? undefined : patternsFault(publish)
-  if (publishFault !== undefined) return `'publish' ${publishFault}`
-  const receiveFault = receive === undefined ? undefined : patternsFault(receive)
-  return receiveFault === undefined ? undefined : `'receive' ${receiveFault}`
+  for (const list of ['publish', 'receive', 'presence']) {
+    const patterns = (value as Record<string, unknown>)[list]
+    const fault = patterns === undefined ? undefined : patternsFault(patterns)
+    if (fault !== undefined) return `'${list}' ${fault}`
+  }
+  return undefined
 }
 
 function sha256(text: string): Buffer {

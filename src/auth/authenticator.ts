@@ -1,12 +1,15 @@
 // Turns tokens into grants: JWTs by their signature, API keys by their hash. What was verified once is remembered.
 
-import { errors, jwtVerify, type JWTVerifyOptions } from 'jose'
+import { errors } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { MillraceError } from '../errors.ts'
 import { ApiKeys, isApiKey } from './api-keys.ts'
 import { grantOfClaims } from './claims.ts'
 import { Grant, type GrantParts } from './grant.ts'
-import { readJwtKeys, remoteJwtKeys, type JwtKeys } from './jwt-keys.ts'
+import { issuerOrAudienceFault, type AcceptedTokens } from './issuer-and-audience.ts'
+import { readJwtKeys, type JwtKeys } from './jwt-keys.ts'
+import { RemoteKeys, type KeysOutage } from './remote-keys.ts'
+import { verifyJwt } from './verify-jwt.ts'
 
 /** The texts of keys, which can change while the hub runs. */
 export interface KeyTexts {
@@ -16,16 +19,19 @@ export interface KeyTexts {
 
 export type AnonymousRights = Pick<GrantParts, 'publish' | 'receive' | 'isAdmin'>
 
-export interface AuthenticatorOptions {
+export interface AuthenticatorOptions extends AcceptedTokens {
   readonly jwksUrl: string | undefined
+  /** How often the address is asked again. */
+  readonly jwksMaxAgeMs: number
   readonly jwtAlgorithms: readonly string[]
-  /** Accepted values of `iss` and `aud`; none: whatever stands there. */
-  readonly jwtIssuer: readonly string[]
-  readonly jwtAudience: readonly string[]
   /** What clients without a token may do. */
   readonly anonymous: AnonymousRights
   /** Milliseconds since 1970. Default: `Date.now`. */
   readonly now?: () => number
+  /** The keys behind `jwksUrl` are others: what was verified with those before is forgotten. */
+  readonly onKeysChanged?: () => void
+  /** Once for each time that `jwksUrl` is away. */
+  readonly onKeysOutage?: (outage: KeysOutage) => void
 }
 
 const MAX_CACHED_TOKENS = 10_000
@@ -34,9 +40,9 @@ export class Authenticator {
   /** Of clients that bring no token. */
   readonly anonymous: Grant
   readonly #options: AuthenticatorOptions
-  readonly #claimChecks: JWTVerifyOptions
   readonly #now: () => number
-  readonly #remote: JwtKeys | undefined
+  readonly #remote: RemoteKeys | undefined
+  #texts: KeyTexts
   #known = new LRUCache<string, Grant>({ max: MAX_CACHED_TOKENS })
   #jwtKeys: JwtKeys | undefined
   /** How often keys have changed. */
@@ -45,24 +51,55 @@ export class Authenticator {
 
   /** Errors: MILLRACE_CONFIG_INVALID. */
   constructor(options: AuthenticatorOptions, keys: KeyTexts) {
-    const { jwksUrl, jwtAlgorithms, jwtIssuer, jwtAudience, anonymous } = options
+    const { anonymous } = options
     this.#options = options
     this.#now = options.now ?? Date.now
-    this.#claimChecks = {
-      ...(jwtIssuer.length > 0 && { issuer: [...jwtIssuer] }),
-      ...(jwtAudience.length > 0 && { audience: [...jwtAudience] }),
-    }
-    this.#remote = jwksUrl === undefined ? undefined : remoteJwtKeys(jwksUrl, jwtAlgorithms)
-    this.useKeys(keys)
+    this.#remote = this.#remoteKeys(options)
+    this.#texts = keys
+    this.#use(keys)
     const takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
     this.anonymous = new Grant({ ...anonymous, ...(takesTokens && { denial: 'MILLRACE_TOKEN_MISSING' }) })
   }
 
-  /** Errors: MILLRACE_CONFIG_INVALID, and the keys that were in use stay. */
-  useKeys({ jwtKey, apiKeys }: KeyTexts): void {
+  /** Asks for keys behind an address again, too. Errors: MILLRACE_CONFIG_INVALID, and the keys that were in use stay. */
+  useKeys(keys: KeyTexts): void {
+    void this.#remote?.refresh()
+    if (keys.jwtKey === this.#texts.jwtKey && keys.apiKeys === this.#texts.apiKeys) return
+    this.#use(keys)
+    this.#texts = keys
+  }
+
+  close(): void {
+    this.#remote?.close()
+  }
+
+  #use({ jwtKey, apiKeys }: KeyTexts): void {
     const jwtKeys = jwtKey === undefined ? this.#remote : readJwtKeys(jwtKey, this.#options.jwtAlgorithms)
     this.#apiKeys = apiKeys === undefined ? undefined : new ApiKeys(apiKeys)
     this.#jwtKeys = jwtKeys
+    this.#forget()
+  }
+
+  #remoteKeys({
+    jwksUrl,
+    jwksMaxAgeMs,
+    jwtAlgorithms,
+    ...tell
+  }: AuthenticatorOptions): RemoteKeys | undefined {
+    if (jwksUrl === undefined) return undefined
+    return new RemoteKeys({
+      url: jwksUrl,
+      algorithms: jwtAlgorithms,
+      maxAgeMs: jwksMaxAgeMs,
+      onChange: () => {
+        this.#forget()
+        tell.onKeysChanged?.()
+      },
+      onOutage: outage => tell.onKeysOutage?.(outage),
+    })
+  }
+
+  #forget(): void {
     this.generation++
     // What is verified just now under the old keys is remembered in the old cache.
     this.#known = new LRUCache({ max: MAX_CACHED_TOKENS })
@@ -102,9 +139,10 @@ export class Authenticator {
     const { algorithms, find } = this.#jwtKeys
     try {
       const currentDate = new Date(this.#now())
-      const checks = { ...this.#claimChecks, algorithms: [...algorithms], currentDate }
-      const { payload } = await jwtVerify(token, find, checks)
-      return grantOfClaims(payload, token)
+      const jwt = await verifyJwt(token, find, { algorithms: [...algorithms], currentDate })
+      const fault = issuerOrAudienceFault(jwt.claims, this.#options)
+      if (fault !== undefined) throw invalid(fault)
+      return grantOfClaims(jwt, token)
     } catch (error) {
       if (error instanceof MillraceError) throw error
       if (error instanceof errors.JWTExpired) throw expired()

@@ -1,29 +1,34 @@
 // What a token says of its holder's rights: the claim `millrace`.
 
-import type { JWTPayload } from 'jose'
 import { MillraceError } from '../errors.ts'
 import { patternFault } from '../event.ts'
-import { Grant } from './grant.ts'
+import { Grant, type Jwt } from './grant.ts'
 
-/** `{"publish"?: [pattern...], "receive"?: [pattern...], "admin"?: boolean}` */
+/** `{"publish"?: [pattern...], "receive"?: [pattern...], "presence"?: [pattern...], "admin"?: boolean}` */
 export const GRANT_CLAIM = 'millrace'
 
 // Longer than any topic that a hub takes.
 const MAX_PATTERN_BYTES = 4096
 
 /** Errors: MILLRACE_TOKEN_INVALID for a claim that cannot be read. A token without one grants nothing. */
-export function grantOfClaims(claims: JWTPayload, token: string): Grant {
+export function grantOfClaims(jwt: Jwt, token: string): Grant {
+  const { claims } = jwt
   const claim = claims[GRANT_CLAIM] ?? {}
   if (typeof claim !== 'object' || Array.isArray(claim)) throw invalid(`'${GRANT_CLAIM}' must be an object`)
-  const { publish, receive, admin = false } = claim as Record<string, unknown>
+  const { publish, receive, presence, admin = false } = claim as Record<string, unknown>
   if (typeof admin !== 'boolean') throw invalid(`'admin' must be true or false`)
   return new Grant({
     publish: patternsOf('publish', publish),
     receive: patternsOf('receive', receive),
+    presence: patternsOf('presence', presence),
     isAdmin: admin,
-    ...(typeof claims.sub === 'string' && { holder: `jwt ${claims.iss ?? ''} ${claims.sub}` }),
+    ...(typeof claims.sub === 'string' && {
+      holder: `jwt ${claims.iss ?? ''} ${claims.sub}`,
+      name: claims.sub,
+    }),
     ...(claims.exp !== undefined && { expiresAt: claims.exp * 1000 }),
     token,
+    jwt,
   })
 }
 

@@ -1,12 +1,23 @@
 // A grant: what its holder may publish and receive, as topic patterns, who that is, and for how long.
 
+import type { JWTPayload } from 'jose'
 import { MillraceError } from '../errors.ts'
 import type { Topic } from '../event.ts'
 import { patternCovers, selectorOf, type Selector, type TopicPattern } from '../topic-pattern.ts'
 
+export interface Jwt {
+  /** Of its header. */
+  readonly typ: string | undefined
+  readonly claims: JWTPayload
+}
+
 export interface GrantParts {
   readonly publish: readonly TopicPattern[]
   readonly receive: readonly TopicPattern[]
+  /** Of which topics it may see who follows them; their number whoever may receive them sees. Default: none. */
+  readonly presence?: readonly TopicPattern[]
+  /** What others may be told of who it is: the `sub` of a JWT, the name of an API key. */
+  readonly name?: string | undefined
   /** May see what is the operator's: metrics. Default: false. */
   readonly isAdmin?: boolean
   /** Who that is: the issuer and `sub` of a JWT, or the id of an API key. Tokens without a `sub` are nobody's. */
@@ -17,27 +28,35 @@ export interface GrantParts {
   readonly token?: string
   /** How often keys had changed when it was verified. Default: 0. */
   readonly generation?: number
+  /** What the JWT says, for whoever knows other claims than Millrace's. */
+  readonly jwt?: Jwt
   /** What is said when it does not suffice. Default: MILLRACE_FORBIDDEN. */
   readonly denial?: 'MILLRACE_TOKEN_MISSING' | 'MILLRACE_FORBIDDEN'
 }
 
 export class Grant {
   readonly holder: string | undefined
+  readonly name: string | undefined
   readonly expiresAt: number
   readonly token: string | undefined
+  readonly jwt: Jwt | undefined
   generation: number
   readonly #publish: readonly TopicPattern[]
   readonly #receive: readonly TopicPattern[]
+  readonly #presence: readonly TopicPattern[]
   readonly #isAdmin: boolean
   readonly #denial: NonNullable<GrantParts['denial']>
 
   constructor(parts: GrantParts) {
     this.#publish = parts.publish
     this.#receive = parts.receive
+    this.#presence = parts.presence ?? []
+    this.name = parts.name
     this.#isAdmin = parts.isAdmin ?? false
     this.holder = parts.holder
     this.expiresAt = parts.expiresAt ?? Infinity
     this.token = parts.token
+    this.jwt = parts.jwt
     this.generation = parts.generation ?? 0
     this.#denial = parts.denial ?? 'MILLRACE_FORBIDDEN'
   }
@@ -54,6 +73,10 @@ export class Grant {
   /** Whether everything that the selector names is granted. */
   canReceiveAll({ topics, patterns }: Selector): boolean {
     return [...topics, ...patterns].every(name => this.canReceive(name))
+  }
+
+  canSeePresence(topic: Topic): boolean {
+    return this.#isAdmin || this.#presence.some(granted => patternCovers(granted, topic))
   }
 
   /** All topics that may be received. Errors: those of a denial, if there are none. */

@@ -1,9 +1,10 @@
-// The keys that tokens are verified with: a secret, a public key in PEM, a JWK, a JWK Set, or the address of one.
+// The keys that tokens are verified with: a secret, a public key in PEM, a JWK or a JWK Set.
 
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { createLocalJWKSet, createRemoteJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
 import { MillraceError } from '../errors.ts'
 import { ALGORITHMS } from './algorithms.ts'
+import { severalSecrets } from './verify-jwt.ts'
 
 export interface JwtKeys {
   /** Only these are accepted, whatever a token's header says. */
@@ -28,39 +29,7 @@ export function readJwtKeys(text: string, algorithms: readonly string[]): JwtKey
 }
 
 // Where nothing else is said, keys from an address are public ones: a secret has no business there.
-const PUBLIC_ALGORITHMS = ALGORITHMS.filter(name => !name.startsWith('HS'))
-
-// A key that is not known makes the hub look again, but not more often than this.
-const COOLDOWN_MS = 30_000
-const MAX_AGE_MS = 600_000
-const TIMEOUT_MS = 5000
-
-/** Keys from an address, kept for ten minutes, and looked for again when a token names one that is not there. */
-export function remoteJwtKeys(url: string, algorithms: readonly string[]): JwtKeys {
-  const remote = createRemoteJWKSet(new URL(url), {
-    cooldownDuration: COOLDOWN_MS,
-    cacheMaxAge: MAX_AGE_MS,
-    timeoutDuration: TIMEOUT_MS,
-  })
-  return {
-    algorithms: algorithms.length > 0 ? algorithms : PUBLIC_ALGORITHMS,
-    find: async (header, token) => {
-      try {
-        return await remote(header, token)
-      } catch (error) {
-        if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
-          throw error
-        // Whoever issues tokens is away: what it said last goes on.
-        const known = remote.jwks()
-        if (known !== undefined) return createLocalJWKSet(known)(header, token)
-        throw new MillraceError('MILLRACE_KEYS_UNAVAILABLE', 'The keys of tokens cannot be read just now.', {
-          retryAfter: 5,
-          cause: error,
-        })
-      }
-    },
-  }
-}
+export const PUBLIC_ALGORITHMS = ALGORITHMS.filter(name => !name.startsWith('HS'))
 
 interface ParsedKey {
   readonly what: string
@@ -140,16 +109,17 @@ function parseJwks(text: string): ParsedKey {
   return { what: 'public JWKs', fits: ['RS', 'PS', 'ES', 'Ed'], algorithms: PUBLIC_ALGORITHMS, find }
 }
 
-/** By `kid`; without one there must be a single key. */
+/** By `kid`; where several fit, those whose `alg` does not say otherwise are tried. */
 function secretOf(keys: readonly JWK[]): JWTVerifyGetKey {
-  const secrets = keys.map(({ kid, k }) => ({ kid, secret: Buffer.from(k ?? '', 'base64url') }))
+  const secrets = keys.map(({ kid, alg, k }) => ({ kid, alg, secret: Buffer.from(k ?? '', 'base64url') }))
   if (secrets.some(({ secret }) => secret.length < MIN_SECRET_BYTES)) {
     throw invalid(`a secret has at least ${MIN_SECRET_BYTES} bytes: openssl rand -base64 48 makes one`)
   }
-  return ({ kid }) => {
-    const found = secrets.filter(each => kid === undefined || each.kid === kid)
-    if (found.length !== 1) throw new errors.JWKSNoMatchingKey()
-    return found[0]!.secret
+  return ({ kid, alg }) => {
+    const named = secrets.filter(each => kid === undefined || each.kid === kid)
+    if (named.length === 0) throw new errors.JWKSNoMatchingKey()
+    if (named.length === 1) return named[0]!.secret
+    throw severalSecrets(named.filter(each => (each.alg ?? alg) === alg).map(({ secret }) => secret))
   }
 }
 

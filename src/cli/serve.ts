@@ -17,7 +17,7 @@ Examples:
   $ MILLRACE_JWT_KEY=... millrace serve --host 0.0.0.0 --anonymous-receive 'public/**'
   $ MILLRACE_LOG_LEVEL=debug millrace serve --config hub.json
 
-SIGTERM and SIGINT drain and end it, SIGHUP reads the certificates again.`
+SIGTERM and SIGINT drain and end it, SIGHUP reads certificates and keys again.`
 
 // The schema and Fastify take a while to load, and the other commands need neither.
 export function addServeCommand(program: Command): void {

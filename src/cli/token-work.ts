@@ -1,7 +1,7 @@
 // What `millrace token` does.
 
-import { createPrivateKey, randomUUID, type KeyObject } from 'node:crypto'
-import { existsSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { text as readAll } from 'node:stream/consumers'
 import {
   decodeJwt,
@@ -12,15 +12,18 @@ import {
   type JWK,
   type JWTPayload,
 } from 'jose'
-import { isApiKey, makeApiKey, parseApiKeys } from '../auth/api-keys.ts'
+import { isApiKey, makeApiKey } from '../auth/api-keys.ts'
 import { Authenticator } from '../auth/authenticator.ts'
 import { GRANT_CLAIM, patternsFault } from '../auth/claims.ts'
+import { loadToken } from '../config/client.ts'
 import { environment } from '../config/environment.ts'
+import { appendKey } from './append-key.ts'
 import { Failure, usageFailure } from './failure.ts'
 
 export interface GrantFlags {
   readonly publish: readonly string[]
   readonly receive: readonly string[]
+  readonly presence: readonly string[]
   readonly admin?: true
 }
 
@@ -34,16 +37,21 @@ export interface MintFlags extends GrantFlags {
   readonly keyId?: string
 }
 
+export interface ExplainFlags {
+  readonly tokenFile?: string
+  readonly keyFile?: string
+}
+
 export interface KeyFlags extends GrantFlags {
   readonly file: string
   readonly expires?: number
 }
 
 export async function mint(flags: MintFlags): Promise<void> {
-  const { publish, receive, admin, subject, expires, issuer, audience, keyFile, keyId } = flags
+  const { publish, receive, presence, admin, subject, expires, issuer, audience, keyFile, keyId } = flags
   const now = Math.floor(Date.now() / 1000)
   const claims: JWTPayload = {
-    [GRANT_CLAIM]: { publish, receive, ...(admin && { admin }) },
+    [GRANT_CLAIM]: { publish, receive, ...(presence.length > 0 && { presence }), ...(admin && { admin }) },
     ...(subject !== undefined && { sub: subject }),
     ...(issuer !== undefined && { iss: issuer }),
     ...(audience !== undefined && { aud: audience }),
@@ -100,9 +108,10 @@ function readText(file: string): string {
   }
 }
 
-export async function explain(given: string | undefined, keyFile: string | undefined): Promise<void> {
-  const token = (given ?? (await readAll(process.stdin))).trim().replace(/^bearer +/i, '')
-  if (token === '') throw usageFailure('there is no token')
+export async function explain({ tokenFile, keyFile }: ExplainFlags): Promise<void> {
+  const token = (await givenToken(tokenFile)).trim().replace(/^bearer +/i, '')
+  if (token === '')
+    throw usageFailure('there is no token: stdin, --token-file and MILLRACE_TOKEN may have one')
   if (isApiKey(token)) {
     process.stdout.write(
       `An API key: its entry in the file of keys, '${token.split('_')[1]}', says what it may do.\n`,
@@ -116,6 +125,14 @@ export async function explain(given: string | undefined, keyFile: string | undef
   else if (fault === undefined) lines.push('It is good.')
   process.stdout.write(`${lines.join('\n')}\n`)
   if (fault !== undefined) throw new Failure(fault)
+}
+
+/** What is piped in goes before the environment: `millrace token mint | millrace token explain`. */
+async function givenToken(file: string | undefined): Promise<string> {
+  if (file !== undefined) return loadToken(file) ?? ''
+  const piped = process.stdin.isTTY ? '' : await readAll(process.stdin)
+  if (piped.trim() !== '') return piped
+  return loadToken(undefined) ?? (process.stdin.isTTY ? readAll(process.stdin) : '')
 }
 
 function describeToken(token: string): string[] {
@@ -166,6 +183,7 @@ function momentOf(seconds: number): string {
 async function faultOf(token: string, jwtKey: string): Promise<string | undefined> {
   const options = {
     jwksUrl: undefined,
+    jwksMaxAgeMs: 0,
     jwtAlgorithms: [],
     jwtIssuer: [],
     jwtAudience: [],
@@ -180,8 +198,10 @@ async function faultOf(token: string, jwtKey: string): Promise<string | undefine
   }
 }
 
-export function addKey(name: string, { file, publish, receive, admin, expires }: KeyFlags): void {
-  const entries = existsSync(file) ? parseApiKeys(readText(file)) : []
+export async function addKey(
+  name: string,
+  { file, publish, receive, admin, expires }: KeyFlags,
+): Promise<void> {
   const { key, entry } = makeApiKey({
     name,
     publish,
@@ -189,14 +209,7 @@ export function addKey(name: string, { file, publish, receive, admin, expires }:
     ...(admin && { admin }),
     ...(expires !== undefined && { expires: new Date(Date.now() + expires * 1000).toISOString() }),
   })
-  // At once and whole: a hub may be reading it.
-  const target = existsSync(file) ? realpathSync(file) : file
-  const whole = `${target}.${randomUUID()}`
-  writeFileSync(whole, `${JSON.stringify({ keys: [...entries, entry] }, undefined, 2)}\n`, {
-    mode: 0o600,
-    flag: 'wx',
-  })
-  renameSync(whole, target)
+  await appendKey(file, entry)
   process.stdout.write(`${key}\n`)
   process.stderr.write(
     `millrace: this is the only time that the key is shown; ${file} has its hash, as '${entry.id}'\n`,

@@ -3,14 +3,15 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { ALGORITHMS } from '../auth/algorithms.ts'
 import { patternsFault } from '../auth/claims.ts'
-import type { KeyFlags, MintFlags } from './token-work.ts'
+import { usageFailure } from './failure.ts'
+import type { ExplainFlags, KeyFlags, MintFlags } from './token-work.ts'
 
 const EXAMPLES = `
 A token (JWT) says what its holder may publish and receive, and is signed: the hub needs only the key. An API key is
 for a backend: the hub keeps its hash in a file, and forgets it when it is taken out of there.
 
 The key that signs is MILLRACE_JWT_KEY or in --key-file: a secret of at least 32 bytes, or a private key as PEM or
-JWK. Keys are never given on the command line, where others see them.
+JWK. Neither keys nor tokens are given on the command line, where others see them.
 
 Examples:
   $ export MILLRACE_JWT_KEY=$(openssl rand -base64 48)
@@ -18,6 +19,9 @@ Examples:
   $ MILLRACE_TOKEN=$(millrace token mint --publish '**') millrace publish orders/42 paid
   $ millrace token explain < token.txt
   $ millrace token key billing --publish 'orders/**' --file keys.json`
+
+const NO_ARGUMENT =
+  'a token is no argument, which others see (ps) and the shell keeps: give it by stdin, --token-file or MILLRACE_TOKEN'
 
 export function addTokenCommand(program: Command): void {
   const command = program
@@ -36,11 +40,15 @@ export function addTokenCommand(program: Command): void {
   command
     .command('explain')
     .description('Say what a token holds, and with its key whether it is good.')
-    .argument('[token]', 'the token (stdin)')
+    .usage('[options] < token')
+    .option('--token-file <file>', 'where the token is (stdin, MILLRACE_TOKEN_FILE, MILLRACE_TOKEN)')
     .option('--key-file <file>', 'what it is verified with (MILLRACE_JWT_KEY)')
-    .action(async (token: string | undefined, flags: { readonly keyFile?: string }) =>
-      (await work()).explain(token, flags.keyFile),
-    )
+    // To say what to do instead, rather than that there are too many.
+    .allowExcessArguments()
+    .action(async (flags: ExplainFlags, { args }: Command) => {
+      if (args.length > 0) throw usageFailure(NO_ARGUMENT)
+      await (await work()).explain(flags)
+    })
   withGrant(command.command('key').description('Make an API key: print it once, and keep its hash.'))
     .argument('<name>', 'whose it is, such as billing')
     .requiredOption(
@@ -60,6 +68,7 @@ function withGrant(command: Command): Command {
   return command
     .option('--publish <patterns>', 'what it may publish to; comma-separated or repeated', patterns, [])
     .option('--receive <patterns>', 'what it may receive; comma-separated or repeated', patterns, [])
+    .option('--presence <patterns>', 'of which topics it may see who follows them', patterns, [])
     .option('--admin', 'it may see what is for those who run the hub, such as /metrics')
 }
 

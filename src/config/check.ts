@@ -75,7 +75,10 @@ function tokenFault({ jwtKey, jwtKeyFile, jwksUrl, jwtAudience }: Config): strin
   if (jwksUrl === undefined) return undefined
   const url = URL.canParse(jwksUrl) ? new URL(jwksUrl) : undefined
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
-  if (!isSafe) return `--jwks-url is ${JSON.stringify(jwksUrl)}, but it takes an https: URL`
+  if (url === undefined || !isSafe)
+    return `--jwks-url is ${JSON.stringify(jwksUrl)}, but it takes an https: URL`
+  // What asks would refuse it, and say so with the password.
+  if (url.username !== '' || url.password !== '') return '--jwks-url has a user name or a password in it'
   if (jwtAudience.length > 0) return undefined
   return '--jwks-url is given without --jwt-audience: tokens that its issuer made for others would be taken'
 }

@@ -29,12 +29,17 @@ export function loadClientSettings(
 ): ClientSettings {
   const url = flags.url ?? (env.MILLRACE_URL || DEFAULT_URL)
   const caFile = flags.cacert ?? (env.MILLRACE_CACERT || undefined)
-  const tokenFile = flags.tokenFile ?? (env.MILLRACE_TOKEN_FILE || undefined)
   return {
     url: checkedUrl(url, flags.url === undefined ? 'MILLRACE_URL' : '--url'),
     ca: caFile === undefined ? defaultAuthorities() : [readPem(caFile, flags.cacert === undefined)],
-    token: tokenFile === undefined ? env.MILLRACE_TOKEN || undefined : readToken(tokenFile),
+    token: loadToken(flags.tokenFile, env),
   }
+}
+
+/** Of the file that the flag names, else as the environment has it. Errors: MILLRACE_CONFIG_INVALID. */
+export function loadToken(flag: string | undefined, env: Environment = environment): string | undefined {
+  const file = flag ?? (env.MILLRACE_TOKEN_FILE || undefined)
+  return file === undefined ? env.MILLRACE_TOKEN || undefined : readToken(file)
 }
 
 function checkedUrl(url: string, source: string): string {

@@ -2,8 +2,8 @@
 // docs/reference/configuration.md.
 
 import { Type, type Static } from 'typebox'
-import { ALGORITHMS } from '../auth/algorithms.ts'
 import { COMPRESSION_RULE } from '../gzip/rule.ts'
+import { accessOptions } from './access-options.ts'
 
 // The largest delay that a Node timer takes; a longer one would fire at once.
 const MAX_TIMER_MS = 2_147_483_647
@@ -72,105 +72,7 @@ export const configSchema = Type.Object(
         'Where a private CA and a certificate are made at the first start when no `cert` is given.',
     }),
 
-    corsOrigin: Type.Array(Type.String(), {
-      group: 'Access',
-      placeholder: 'origin',
-      defaultNote: 'loopback origins while the host is loopback, none otherwise',
-      description: 'Origins whose pages may use the hub from a browser, such as `https://app.example.org`.',
-    }),
-    anonymousPublish: Type.Array(Type.String(), {
-      group: 'Access',
-      placeholder: 'pattern',
-      defaultNote: '`**` while the host is loopback and no token is taken, none otherwise',
-      description: 'Topic patterns that anyone may publish to, such as `sensors/*`.',
-    }),
-    anonymousReceive: Type.Array(Type.String(), {
-      group: 'Access',
-      placeholder: 'pattern',
-      defaultNote: '`**` while the host is loopback and no token is taken, none otherwise',
-      description: 'Topic patterns that anyone may receive, such as `public/**`.',
-    }),
-
-    anonymousMetrics: Type.Boolean({
-      group: 'Access',
-      default: true,
-      defaultNote: 'yes while the hub is open to all, else no',
-      description: 'Anyone may read `/metrics`; else an admin grant is needed.',
-      offDescription: 'Let nobody read `/metrics` without an admin grant.',
-    }),
-    jwtKey: Type.Optional(
-      Type.String({
-        group: 'Access',
-        isSecret: true,
-        minLength: 1,
-        description:
-          'What tokens (JWT) are verified with: a secret of at least 32 bytes, or a public key as PEM, JWK or JWK Set.',
-      }),
-    ),
-    jwtKeyFile: Type.Optional(
-      Type.String({
-        group: 'Access',
-        placeholder: 'file',
-        minLength: 1,
-        description: 'The same in a file, which is read again when it changes.',
-      }),
-    ),
-    jwksUrl: Type.Optional(
-      Type.String({
-        group: 'Access',
-        placeholder: 'url',
-        minLength: 1,
-        description:
-          'The same at an `https:` address (JWK Set), read again every ten minutes and when a token names a key that is not there. Needs `jwtAudience`.',
-      }),
-    ),
-    jwtAlgorithms: Type.Array(Type.Enum(ALGORITHMS), {
-      group: 'Access',
-      placeholder: 'algorithm',
-      defaultNote: 'those that fit the key; HS256 for a secret',
-      description: 'Signature algorithms that are accepted, such as `ES256`.',
-    }),
-    jwtIssuer: Type.Array(Type.String(), {
-      group: 'Access',
-      placeholder: 'issuer',
-      defaultNote: 'any',
-      description: 'Accepted values of `iss`.',
-    }),
-    jwtAudience: Type.Array(Type.String(), {
-      group: 'Access',
-      placeholder: 'audience',
-      defaultNote: 'any',
-      description: 'Accepted values of `aud`.',
-    }),
-    apiKeysFile: Type.Optional(
-      Type.String({
-        group: 'Access',
-        placeholder: 'file',
-        minLength: 1,
-        description:
-          'API keys of backends, as hashes: `millrace token key` adds one. Read again when it changes; who lost a key loses its streams.',
-      }),
-    ),
-    authCookie: Type.String({
-      group: 'Access',
-      placeholder: 'name',
-      default: '__Host-millrace',
-      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
-      description: 'The cookie that carries tokens; `PUT /session` sets it.',
-    }),
-    authQuery: Type.Boolean({
-      group: 'Access',
-      default: false,
-      description:
-        'Take tokens from the query parameter `authorization` too. Addresses end up in logs: prefer cookies.',
-    }),
-    allowedHost: Type.Array(Type.String(), {
-      group: 'Access',
-      placeholder: 'name',
-      defaultNote: 'none',
-      description:
-        'Further host names that a hub on loopback answers to, such as the one that a proxy in front passes on.',
-    }),
+    ...accessOptions,
 
     log: Type.String({
       group: 'Event log',
@@ -232,6 +134,19 @@ export const configSchema = Type.Object(
       description: 'Room for the states of all topics, which are kept beyond the limits above.',
     }),
 
+    mercure: Type.Boolean({
+      group: 'Mercure',
+      default: true,
+      description: 'Speak the Mercure protocol at `/.well-known/mercure`.',
+      offDescription: 'Do not speak the Mercure protocol',
+    }),
+    mercureSubscriptions: Type.Boolean({
+      group: 'Mercure',
+      default: true,
+      description:
+        'Tell of active Mercure subscriptions: an event when one begins or ends, and `/.well-known/mercure/subscriptions`.',
+      offDescription: 'Do not tell of Mercure subscriptions',
+    }),
     maxBodyBytes: Type.Integer({
       group: 'Publishing',
       default: 1_048_576,
@@ -323,6 +238,14 @@ export const configSchema = Type.Object(
       minimum: 0,
       maximum: MAX_TIMER_MS,
       description: 'How long clients are told to wait before they reconnect (`retry:`).',
+    }),
+    presenceIntervalMs: Type.Integer({
+      group: 'Receiving',
+      default: 1000,
+      minimum: 100,
+      maximum: 3_600_000,
+      unit: 'ms',
+      description: 'How often streams that want to know are told who has come and gone.',
     }),
     heartbeatMs: Type.Integer({
       group: 'Receiving',

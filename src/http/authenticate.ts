@@ -15,6 +15,9 @@ export interface AuthenticateOptions {
   readonly authQuery: boolean
 }
 
+/** The token that a request brings; undefined: none. Errors: MILLRACE_TOKEN_INVALID, MILLRACE_ORIGIN_FORBIDDEN. */
+export type TokenFinder = (request: FastifyRequest, options: AuthenticateOptions) => string | undefined
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** What this request may do. */
@@ -23,6 +26,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Anyone may ask for it, with whatever token: it holds nothing that is anyone's. */
     isPublic?: boolean
+    /** How its requests bring their token. Default: the header, else the query where enabled, else the cookie. */
+    tokenOf?: TokenFinder
   }
 }
 
@@ -34,7 +39,8 @@ export function authenticate(
   app.decorateRequest('grant')
   app.addHook('onRequest', (request, _reply, done) => {
     request.grant = authenticator.anonymous
-    const token = request.routeOptions.config?.isPublic === true ? undefined : tokenOf(request, options)
+    const { isPublic = false, tokenOf = headerQueryOrCookie } = request.routeOptions.config ?? {}
+    const token = isPublic ? undefined : tokenOf(request, options)
     if (token === undefined) return done()
     const grant = authenticator.grantOf(token)
     if (!(grant instanceof Promise)) {
@@ -59,21 +65,45 @@ async function verified(
 }
 
 /** Headers come first: a browser sends its cookie whether it is meant or not. */
-function tokenOf(request: FastifyRequest, options: AuthenticateOptions): string | undefined {
-  const { authorization, cookie } = request.headers
-  if (authorization !== undefined) return bearerToken(authorization)
+function headerQueryOrCookie(request: FastifyRequest, options: AuthenticateOptions): string | undefined {
+  const { authorization } = request.headers
+  if (authorization !== undefined) {
+    if (options.authQuery) requireOnePlace(request)
+    return bearerToken(authorization)
+  }
   if (request.raw.url?.includes('?') === true) {
     const inQuery = (request.query as Record<string, unknown>).authorization
     if (inQuery !== undefined) return queryToken(inQuery, options)
   }
-  const token = cookie === undefined ? undefined : cookieOf(cookie, options.authCookie)
-  if (token === undefined) return undefined
-  requireOwnPage(request, options)
-  return wellFormed(token)
+  return cookieToken(request, options, [options.authCookie])
+}
+
+/** The token of the first of these cookies that is there. Errors: MILLRACE_TOKEN_INVALID, MILLRACE_ORIGIN_FORBIDDEN. */
+export function cookieToken(
+  request: FastifyRequest,
+  options: AuthenticateOptions,
+  names: readonly string[],
+): string | undefined {
+  const { cookie } = request.headers
+  if (cookie === undefined) return undefined
+  for (const name of names) {
+    const token = cookieOf(cookie, name)
+    if (token === undefined) continue
+    requireOwnPage(request, options)
+    return wellFormed(token)
+  }
+  return undefined
+}
+
+/** A client must not use two ways to bring a token (RFC 6750, section 2). Errors: MILLRACE_REQUEST_INVALID. */
+function requireOnePlace({ query }: FastifyRequest): void {
+  if ((query as Record<string, unknown>).authorization === undefined) return
+  const detail = "Bring one token: in the header, or in the query parameter 'authorization', not in both."
+  throw new MillraceError('MILLRACE_REQUEST_INVALID', detail)
 }
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750, section 2.1). Errors: MILLRACE_TOKEN_INVALID. */
-function bearerToken(header: string): string {
+export function bearerToken(header: string): string {
   const token = /^bearer +(\S+) *$/i.exec(header)?.[1]
   if (token !== undefined) return wellFormed(token)
   throw new MillraceError('MILLRACE_TOKEN_INVALID', 'The authorization header is not `Bearer` and a token.')
@@ -88,7 +118,7 @@ function wellFormed(token: string): string {
   throw new MillraceError('MILLRACE_TOKEN_INVALID', 'This is neither a JWT nor an API key of Millrace.')
 }
 
-function queryToken(value: unknown, { authQuery }: AuthenticateOptions): string {
+export function queryToken(value: unknown, { authQuery }: AuthenticateOptions): string {
   if (authQuery && typeof value === 'string' && value !== '') return wellFormed(value)
   const why = authQuery ? 'is not one token' : 'is not taken here: the hub runs without --auth-query'
   throw new MillraceError('MILLRACE_TOKEN_INVALID', `The query parameter 'authorization' ${why}.`)
@@ -110,10 +140,15 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QU
  */
 function requireOwnPage(request: FastifyRequest, { corsOrigin }: AuthenticateOptions): void {
   const { method, headers } = request
-  const { origin } = headers
+  const origin = headers.origin ?? refererOrigin(headers.referer)
   if (origin !== undefined && (corsOrigin.includes(origin) || isSameOrigin(origin, request))) return
-  if (origin === undefined && (SAFE_METHODS.has(method) || headers['sec-fetch-site'] === 'same-origin'))
-    return
+  const isSafe = SAFE_METHODS.has(method) && headers.origin === undefined
+  if (isSafe || (origin === undefined && headers['sec-fetch-site'] === 'same-origin')) return
   const detail = 'With a cookie, what changes something must come from a page that says its origin.'
   throw new MillraceError('MILLRACE_ORIGIN_FORBIDDEN', detail)
+}
+
+/** Pages that do not say their origin may say their address. */
+function refererOrigin(referer: string | undefined): string | undefined {
+  return referer !== undefined && URL.canParse(referer) ? new URL(referer).origin : undefined
 }

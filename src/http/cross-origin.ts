@@ -8,16 +8,19 @@ import { MillraceError } from '../errors.ts'
 export interface CrossOriginOptions {
   /** Origins as browsers spell them, such as `https://app.example.org`. */
   readonly allowedOrigins: readonly string[]
-  /** The hub is on loopback: pages served from this machine may use it too, and it answers to no other name. */
+  /** The hub is on loopback: pages served from this machine may use it too, and it answers to loopback's names. */
   readonly isLoopback: boolean
-  /** Further names that it answers to there. */
+  /** The names that it answers to beside those; none off loopback: to any. */
   readonly allowedHosts: readonly string[]
 }
 
 export async function crossOrigin(app: FastifyInstance, options: CrossOriginOptions): Promise<void> {
+  const { isLoopback } = options
+  const allowedHosts = options.allowedHosts.map(name => name.toLowerCase())
+  const answersToSome = isLoopback || allowedHosts.length > 0
   app.addHook('onRequest', (request, reply, done) => {
     // Any name can be made to resolve to this machine (DNS rebinding): then a foreign page is of the same origin.
-    if (options.isLoopback && !isOwnHost(request.host, options)) {
+    if (answersToSome && !isOwnHost(request, { isLoopback, allowedHosts })) {
       throw new MillraceError('MILLRACE_HOST_FORBIDDEN', `This hub does not answer to '${request.host}'.`)
     }
     const { origin } = request.headers
@@ -29,7 +32,7 @@ export async function crossOrigin(app: FastifyInstance, options: CrossOriginOpti
   })
   await app.register(cors, {
     origin: (origin, answer) => answer(null, origin !== undefined && isAllowed(origin, options)),
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'QUERY'],
     exposedHeaders: EXPOSED_HEADERS,
     maxAge: 7200,
   })
@@ -40,6 +43,8 @@ const EXPOSED_HEADERS = [
   'link',
   'retry-after',
   'idempotent-replayed',
+  'last-event-id',
+  'mercure-last-event-id',
   'millrace-events',
   'millrace-bytes',
   'millrace-first',
@@ -55,10 +60,21 @@ function isAllowed(origin: string, { allowedOrigins, isLoopback }: CrossOriginOp
   return allowedOrigins.includes(origin) || (isLoopback && loopbackOrigin.test(origin))
 }
 
-function isOwnHost(host: string, { allowedHosts }: CrossOriginOptions): boolean {
+function isOwnHost(
+  request: FastifyRequest,
+  { isLoopback, allowedHosts }: Pick<CrossOriginOptions, 'isLoopback' | 'allowedHosts'>,
+): boolean {
+  const { host } = request
   // Browsers always name the host.
   if (host === '' || loopbackHost.test(host)) return true
-  return allowedHosts.includes(host.replace(/:\d+$/, '').toLowerCase())
+  const name = host.replace(/:\d+$/, '').toLowerCase()
+  // Probes and scrapers go by address, and an address cannot be made to resolve to another.
+  return allowedHosts.includes(name) || (!isLoopback && name === addressAsHost(request.socket.localAddress))
+}
+
+function addressAsHost(address = ''): string {
+  const plain = address.replace(/^::ffff:(?=[\d.]+$)/, '')
+  return plain.includes(':') ? `[${plain}]` : plain
 }
 
 const LOOPBACK_NAME = String.raw`(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?`

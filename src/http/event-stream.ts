@@ -7,9 +7,9 @@ import type { SharedChunk } from '../gzip/shared-text.ts'
 import type { CloseReason } from '../hub/close-reason.ts'
 import type { Sink } from '../hub/frames.ts'
 import type { Subscriber } from '../hub/subscriber.ts'
-import { BYE, type ByeData } from '../protocol/control-events.ts'
-import { encodeSse, HEARTBEAT } from '../protocol/sse.ts'
+import { HEARTBEAT } from '../protocol/sse.ts'
 import type { HttpConnection } from './connections.ts'
+import type { StreamKind } from './stream-kind.ts'
 
 export interface EventStreamOptions {
   /** Unsent bytes above which the stream takes no live chunk; at least 65,536, from where on Node says 'drain'. */
@@ -32,6 +32,7 @@ export class EventStream implements Sink {
   readonly connection: HttpConnection
   readonly #outgoing: Writable
   readonly #options: EventStreamOptions
+  readonly #kind: StreamKind
   #subscriber: Subscriber | undefined
   #endReason: CloseReason | undefined
   /** Why the log could not be read. */
@@ -52,8 +53,10 @@ export class EventStream implements Sink {
     outgoing: Writable,
     connection: HttpConnection,
     options: EventStreamOptions,
+    kind: StreamKind,
     gzip?: GzipStream,
   ) {
+    this.#kind = kind
     this.#gzip = gzip
     this.#outgoing = outgoing
     this.connection = connection
@@ -137,8 +140,7 @@ export class EventStream implements Sink {
   }
 
   #sayGoodbye(reason: CloseReason, retryMs: number | undefined): void {
-    const data: ByeData = { reason }
-    this.write(Buffer.from(encodeSse({ type: BYE, data: JSON.stringify(data), retryMs })))
+    this.write(Buffer.from(this.#kind.goodbye(reason, retryMs)))
     if (this.#gzip !== undefined) this.#sendAll(this.#gzip.end())
   }
 

@@ -9,31 +9,30 @@ import { isApiKey } from '../auth/api-keys.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Grant } from '../auth/grant.ts'
 import { MillraceError } from '../errors.ts'
-import type { Position } from '../event.ts'
 import type { GzipTotals } from '../gzip/gzip-stream.ts'
-import { framesOf, type FrameEncoder, type Gap } from '../hub/frames.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Start, Subscriber } from '../hub/subscriber.ts'
-import { GAP, OPEN, READY, type GapData, type OpenData } from '../protocol/control-events.ts'
-import { formatId } from '../protocol/ids.ts'
-import { encodeSse, feedFrame, SSE_MEDIA_TYPE, stateFrame, topicFrame } from '../protocol/sse.ts'
+import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import type { Selector } from '../topic-pattern.ts'
 import { Compression, type CompressionOptions } from './compression.ts'
 import { http2StreamOf, type Connections } from './connections.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
 import { Expiries } from './expiries.ts'
 import { Rounds } from './rounds.ts'
+import type { StreamKind } from './stream-kind.ts'
 import { ownerOf, reportEnd } from './stream-report.ts'
 
 export interface EventStreamsOptions extends EventStreamOptions, CompressionOptions {
   readonly maxStreamsPerConnection: number
-  /** The `retry:` that clients are given, in milliseconds. */
+  /** When clients are told to come back, about, in milliseconds. */
   readonly retryMs: number
 }
 
-export type StreamFormat = 'topic' | 'feed'
-
-interface OpenStream {
+/** A stream that is open. */
+export interface OpenStream {
+  /** Its name. */
+  readonly feed: string
+  readonly kind: StreamKind
   readonly stream: EventStream
   readonly selector: Selector
   grant: Grant
@@ -45,7 +44,6 @@ export class EventStreams {
   readonly #hub: Hub
   readonly #connections: Connections
   readonly #options: EventStreamsOptions
-  readonly #encoders: Readonly<Record<StreamFormat, FrameEncoder>>
   readonly #compression: Compression
   /** By the names of their feeds. */
   readonly #open = new Map<string, OpenStream>()
@@ -60,7 +58,6 @@ export class EventStreams {
     this.#connections = connections
     this.#options = options
     this.#compression = new Compression(options)
-    this.#encoders = { topic: sseEncoder(hub.log.epoch, 'topic'), feed: sseEncoder(hub.log.epoch, 'feed') }
     this.#beats = new Rounds(options.heartbeatMs, stream => stream.beat())
   }
 
@@ -73,44 +70,56 @@ export class EventStreams {
     return this.#compression.totals
   }
 
+  /** Those that are open in this thread. */
+  list(): Iterable<OpenStream> {
+    return this.#open.values()
+  }
+
   /**
-   * Answers the request with an event stream. The reply is out of Fastify's hands from here on.
+   * Answers the request with an event stream. The reply is out of Fastify's hands from here on. Undefined: whoever asked
+   * has gone, while its token was verified perhaps.
    * Errors: MILLRACE_DRAINING, MILLRACE_TOO_MANY_STREAMS.
    */
   open(
     request: FastifyRequest,
     reply: FastifyReply,
+    kind: StreamKind,
     selector: Selector,
-    format: StreamFormat,
     start: Start,
-  ): void {
-    // Whoever asked may have gone while its token was verified.
-    if (isGone(request, reply)) return void reply.hijack()
+    feed: string = randomBytes(12).toString('base64url'),
+  ): OpenStream | undefined {
+    if (isGone(request, reply)) {
+      reply.hijack()
+      return undefined
+    }
     const connection = this.#connections.of(request)
     this.#requireRoom(connection.streams)
     const { grant } = request
-    const owner = ownerOf(request, randomBytes(12).toString('base64url'))
+    const owner = ownerOf(request, feed)
     const logger = request.server.log
-    const gzip = this.#compression.streamFor(request.headers['accept-encoding'], selector)
+    const gzip = this.#compression.streamFor(request.headers['accept-encoding'], selector.source ?? selector)
     const outgoing = respond(request, reply, gzip === undefined ? {} : { 'content-encoding': 'gzip' })
     // Before the stream's own listener, which takes the subscriber away.
     outgoing.once('close', () => {
       stopBeats()
-      this.#open.delete(owner.feed)
+      this.#open.delete(feed)
       this.#expiries.remove(opened)
+      kind.closed?.(opened)
       const { closeReason: reason, error, bytesSent } = stream
       const positionsBehind = this.#positionsBehind(subscriber)
       reportEnd(logger, owner, { reason, error, selector, positionsBehind, bytesSent })
     })
-    const stream = new EventStream(outgoing, connection, this.#options, gzip)
+    const stream = new EventStream(outgoing, connection, this.#options, kind, gzip)
     const stopBeats = this.#beats.add(stream)
-    const opened: OpenStream = { stream, selector, grant }
-    this.#open.set(owner.feed, opened)
+    const opened: OpenStream = { feed, kind, stream, selector, grant }
+    this.#open.set(feed, opened)
     this.#expiries.add(opened)
-    stream.write(this.#openFrame(owner.feed, selector, start))
-    const subscriber = this.#hub.subscribe(selector, this.#encoders[format], stream, start)
+    stream.write(Buffer.from(kind.opening(feed, selector, start)))
+    const subscriber = this.#hub.subscribe(selector, kind.encoder, stream, start)
     stream.carry(subscriber)
+    kind.opened?.(opened)
     this.#lookAgain(opened)
+    return opened
   }
 
   /** Gives an open stream another grant. `forbidden`: it does not cover the stream, or is somebody else's. */
@@ -120,7 +129,7 @@ export class EventStreams {
     if (
       grant.holder === undefined ||
       grant.holder !== opened.grant.holder ||
-      !grant.canReceiveAll(opened.selector)
+      !opened.kind.covers(grant, opened.selector)
     )
       return 'forbidden'
     this.#give(opened, grant)
@@ -145,13 +154,13 @@ export class EventStreams {
   }
 
   async #recheckOne(opened: OpenStream, authenticator: Authenticator): Promise<void> {
-    const { grant, stream, selector } = opened
+    const { grant, stream, selector, kind } = opened
     if (grant.generation === authenticator.generation || grant.token === undefined) return
     const now = await regranted(authenticator, grant)
     // It may have ended, or been given another one, meanwhile.
     if (opened.grant !== grant || stream.hasEnded) return
     if (now === 'expired') stream.end('expired')
-    else if (now?.canReceiveAll(selector) === true) this.#give(opened, now)
+    else if (now !== undefined && kind.covers(now, selector)) this.#give(opened, now)
     else stream.end('revoked')
   }
 
@@ -198,17 +207,6 @@ export class EventStreams {
       throw new MillraceError('MILLRACE_TOO_MANY_STREAMS', detail, { retryAfter: 1 })
     }
   }
-
-  // Not every stream has its id from the beginning. After an unknown id the gap that follows brings it, and after the
-  // states `millrace:ready`: a client that is cut off before must come back with what it had. Whoever asked for the
-  // earliest does so again until it has an event.
-  #openFrame(feed: string, selector: Selector, start: Start): Buffer {
-    const data: OpenData = { feed, topics: [...selector.topics, ...selector.patterns] }
-    const hasId = start.kind === 'resume' || (start.kind === 'now' && !start.hasStates)
-    const id = hasId ? formatId(this.#hub.log.epoch, start.position) : undefined
-    const { retryMs } = this.#options
-    return Buffer.from(encodeSse({ id, type: OPEN, data: JSON.stringify(data), retryMs }))
-  }
 }
 
 /** What the grant's token is good for now; undefined: nothing. */
@@ -221,27 +219,6 @@ async function regranted(authenticator: Authenticator, grant: Grant): Promise<Gr
     // Nobody can say just now whether it is still good: it was.
     return code === 'MILLRACE_KEYS_UNAVAILABLE' ? grant : undefined
   }
-}
-
-function sseEncoder(epoch: string, format: StreamFormat): FrameEncoder {
-  const frame = format === 'topic' ? topicFrame : feedFrame
-  return {
-    name: format,
-    events: events => framesOf(events, event => frame(event, epoch)),
-    states: events => framesOf(events, event => stateFrame(event, format)),
-    gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
-    ready: (position: Position) =>
-      Buffer.from(encodeSse({ id: formatId(epoch, position), type: READY, data: '{}' })),
-  }
-}
-
-function gapFrame(gap: Gap, epoch: string): string {
-  const data: GapData = {
-    reason: gap.reason,
-    resumesAfter: formatId(epoch, gap.resumesAfter),
-    ...(gap.lostThrough > 0 && { lostThrough: formatId(epoch, gap.lostThrough) }),
-  }
-  return encodeSse({ id: data.resumesAfter, type: GAP, data: JSON.stringify(data) })
 }
 
 const STREAM_HEADERS = {

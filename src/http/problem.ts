@@ -31,7 +31,9 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
   }
   if (known.retryAfter !== undefined) reply.header('retry-after', String(known.retryAfter))
   const challenge = CHALLENGES[known.code]
-  if (challenge !== undefined) reply.header('www-authenticate', `Bearer realm="millrace"${challenge}`)
+  if (challenge !== undefined) {
+    reply.header('www-authenticate', `Bearer realm="millrace"${challenge}${metadataOf(request)}`)
+  }
   reply
     .code(known.status)
     .type(PROBLEM_MEDIA_TYPE)
@@ -39,8 +41,22 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
     .send(problemText(known, request.id))
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The path of what describes the protected resource (RFC 9728). */
+    resourceMetadata?: string
+  }
+}
+
+/** Where a client learns how to get a token (RFC 9728, section 5.1). */
+function metadataOf(request: FastifyRequest): string {
+  const path = request.routeOptions.config?.resourceMetadata
+  return path === undefined ? '' : `, resource_metadata="${request.protocol}://${request.host}${path}"`
+}
+
 /** What a client is told of tokens (RFC 6750, section 3), by error. */
 const CHALLENGES: { readonly [Code in ErrorCode]?: string } = {
+  MILLRACE_AUTHORIZATION_INVALID: ', error="invalid_request"',
   MILLRACE_TOKEN_MISSING: '',
   MILLRACE_TOKEN_INVALID: ', error="invalid_token", error_description="it is not accepted"',
   MILLRACE_TOKEN_EXPIRED: ', error="invalid_token", error_description="it has expired"',

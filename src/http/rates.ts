@@ -29,6 +29,11 @@ export function clientsOf({ ip, grant }: FastifyRequest): readonly string[] {
   return [ip, `holder ${grant.holder ?? grant.token}`]
 }
 
+/** What `take` returned, as `Retry-After` says it: whole seconds, and never 0, which would mean at once. */
+export function secondsOf(waitMs: number): number {
+  return Math.max(1, Math.ceil(waitMs / 1000))
+}
+
 interface Bucket {
   tokens: number
   filledAt: number

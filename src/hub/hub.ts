@@ -31,6 +31,17 @@ const FLUSHES_AHEAD = 4
 // caches, and requests are answered in between.
 const CONNECTIONS_PER_TURN = 16
 
+/**
+ * Finds the audiences that want an event. A protocol whose events are chosen by more than their topic brings one of its
+ * own, for topics of its own.
+ */
+export interface AudienceIndex {
+  add(audience: Audience): void
+  remove(audience: Audience): void
+  /** Calls `found` for each audience that wants the event, perhaps more than once. */
+  match(event: StoredEvent, found: (audience: Audience) => void): void
+}
+
 interface Delivery {
   readonly audience: Audience
   readonly events: number
@@ -45,6 +56,8 @@ export class Hub implements SubscriberHost {
   position: Position
   readonly #compression: CompressionRule
   readonly #index = new TopicIndex<Audience>()
+  /** By the topics whose events they find the audiences of. */
+  readonly #ownIndexes = new Map<Topic, AudienceIndex>()
   readonly #audiences = new Map<string, Audience>()
   readonly #tail: Tail
   #pending: StoredEvent[] = []
@@ -115,6 +128,11 @@ export class Hub implements SubscriberHost {
     return subscriber
   }
 
+  /** Has the audiences of these topics' events found by this index: those whose selectors have such a topic for a source. */
+  useIndex(topics: readonly Topic[], index: AudienceIndex): void {
+    for (const topic of topics) this.#ownIndexes.set(topic, index)
+  }
+
   close(): void {
     this.#tail.stop()
     this.pages.clear()
@@ -131,7 +149,9 @@ export class Hub implements SubscriberHost {
     if (audience === undefined) {
       audience = new Audience(subscriber.selector, subscriber.encoder, this.#compression)
       this.#audiences.set(audience.key, audience)
-      this.#index.add(audience.selector, audience)
+      const index = this.#ownIndexOf(audience.selector)
+      if (index === undefined) this.#index.add(audience.selector, audience)
+      else index.add(audience)
     }
     audience.join(subscriber)
   }
@@ -142,7 +162,13 @@ export class Hub implements SubscriberHost {
     audience.leave(subscriber)
     if (audience.subscribers.size > 0) return
     this.#audiences.delete(audience.key)
-    this.#index.remove(audience.selector, audience)
+    const index = this.#ownIndexOf(audience.selector)
+    if (index === undefined) this.#index.remove(audience.selector, audience)
+    else index.remove(audience)
+  }
+
+  #ownIndexOf({ source }: Selector): AudienceIndex | undefined {
+    return source === undefined ? undefined : this.#ownIndexes.get(source.topics[0]!)
   }
 
   #failReader(subscriber: Subscriber, error: unknown): void {
@@ -226,8 +252,10 @@ export class Hub implements SubscriberHost {
     const addressed: Audience[] = []
     const batch = { count: 0, size: 0, bytes: 0 }
     while (batch.count < this.#pending.length && !isFull(batch)) {
-      const audiences = this.#audiencesOf(this.#pending[batch.count]!.topic)
-      const run = this.#takeRun(batch, audiences)
+      const first = this.#pending[batch.count]!
+      const ownIndex = this.#ownIndexes.get(first.topic)
+      const audiences = this.#audiencesOf(first, ownIndex)
+      const run = this.#takeRun(batch, audiences, ownIndex === undefined)
       const chunks = new Map<FrameEncoder, Buffer>()
       for (const audience of audiences) {
         const { encoder } = audience
@@ -251,24 +279,30 @@ export class Hub implements SubscriberHost {
   }
 
   /** Each once, even if several of its patterns match. */
-  #audiencesOf(topic: Topic): Set<Audience> {
+  #audiencesOf(event: StoredEvent, ownIndex: AudienceIndex | undefined): Set<Audience> {
     const audiences = new Set<Audience>()
-    this.#index.match(topic, audience => audiences.add(audience))
+    const found = (audience: Audience): unknown => audiences.add(audience)
+    if (ownIndex === undefined) this.#index.match(event.topic, found)
+    else ownIndex.match(event, found)
     return audiences
   }
 
-  /** Events of one topic that follow each other, for these audiences: what they cost apart from their bytes, they cost once. */
-  #takeRun(batch: Batch, audiences: ReadonlySet<Audience>): StoredEvent[] {
+  /**
+   * Events of one topic that follow each other, for these audiences: what they cost apart from their bytes, they cost once.
+   * Where the topic alone decides who wants them, as many as there are, else one.
+   */
+  #takeRun(batch: Batch, audiences: ReadonlySet<Audience>, mayBeMany: boolean): StoredEvent[] {
     const pending = this.#pending
     const { topic } = pending[batch.count]!
     let readers = 0
     for (const audience of audiences) readers += audience.subscribers.size
     const from = batch.count
+    const end = mayBeMany ? pending.length : from + 1
     do {
       const size = frameSize(pending[batch.count++]!)
       batch.size += size
       batch.bytes += size * readers
-    } while (batch.count < pending.length && pending[batch.count]!.topic === topic && !isFull(batch))
+    } while (batch.count < end && pending[batch.count]!.topic === topic && !isFull(batch))
     return pending.slice(from, batch.count)
   }
 }

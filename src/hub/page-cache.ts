@@ -3,7 +3,7 @@
 
 import type { Position } from '../event.ts'
 import { COMPRESSION_RULE, type CompressionRule } from '../gzip/rule.ts'
-import type { EventLog, ReadLimit } from '../log/event-log.ts'
+import type { EventLog, ReadLimit, ReadPage } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
 import { EncodedPage } from './encoded-page.ts'
 import type { FrameEncoder } from './frames.ts'
@@ -119,7 +119,7 @@ export class PageCache {
     const key = `${wish.audienceKey}\n\n${through}`
     const limit = { ...this.#limit(through), onlyGone: false }
     return this.#answer(key, this.#shelves.get(key), after, false, async () => {
-      const states = await this.#log.readStates(after, selector, limit)
+      const states = await this.#log.readStates(after, selector.source ?? selector, limit)
       return new EncodedPage(after, states, events => encoder.states(events), this.#rule)
     })
   }
@@ -134,7 +134,7 @@ export class PageCache {
     let shelf = this.#goneShelves.get(page)
     if (shelf === undefined) this.#goneShelves.set(page, (shelf = new PageShelf()))
     return this.#answer(undefined, shelf, after, false, async () => {
-      const states = await this.#log.readStates(after, selector, limit)
+      const states = await this.#log.readStates(after, selector.source ?? selector, limit)
       // What went since the page was read is in the page.
       const events = states.events.filter(event => !page.has(event.position))
       return new EncodedPage(after, { ...states, events }, kept => encoder.states(kept), this.#rule)
@@ -157,8 +157,9 @@ export class PageCache {
     through: Position,
     pages = 1,
   ): Promise<EncodedPage> {
-    const page = await this.#log.read(after, selector, this.#limit(through, pages))
-    return new EncodedPage(after, page, events => encoder.events(events), this.#rule)
+    const page = await this.#log.read(after, selector.source ?? selector, this.#limit(through, pages))
+    const wanted = wantedOf(page, selector)
+    return new EncodedPage(after, wanted, events => encoder.events(events), this.#rule)
   }
 
   #answer(
@@ -248,4 +249,9 @@ export class PageCache {
     const { maxEvents, maxBytes } = this.#limits
     return { through, maxEvents: pages * maxEvents, maxBytes: pages * maxBytes }
   }
+}
+
+function wantedOf(page: ReadPage, selector: Selector): ReadPage {
+  if (selector.wants === undefined) return page
+  return { ...page, events: page.events.filter(event => selector.wants!(event)) }
 }

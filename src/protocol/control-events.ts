@@ -10,6 +10,8 @@ export const GAP = 'millrace:gap'
 export const READY = 'millrace:ready'
 /** The hub ends the stream; `retry:` says when to come back. */
 export const BYE = 'millrace:bye'
+/** Who follows a topic, to streams that asked for it. Without an id. */
+export const PRESENCE = 'millrace:presence'
 export { RESET }
 
 export interface OpenData {
@@ -33,4 +35,15 @@ export interface ResetData {
 
 export interface ByeData {
   readonly reason: string
+}
+
+export interface PresenceData {
+  readonly topic: Topic
+  /** Open streams that get its events. */
+  readonly count: number
+  /** First of all: who is there. Names come only where the grant shows them. */
+  readonly present?: readonly string[]
+  /** After that: who has come, and who has gone. */
+  readonly joined?: readonly string[]
+  readonly left?: readonly string[]
 }

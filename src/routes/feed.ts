@@ -9,10 +9,14 @@ import { holdUntilEnd } from '../http/unfinished.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { isPattern, selectorOf } from '../topic-pattern.ts'
 import type { RoutePlugin } from './context.ts'
+import { presenceQuery, watchedTopics } from './presence.ts'
 import { requestedCursor, validPattern } from './names.ts'
 import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
 
-export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, rates, limits }) => {
+export const feedRoutes: RoutePlugin = async (
+  fastify,
+  { hub, streams, kinds, presence, regrant, rates, limits },
+) => {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -27,6 +31,7 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, 
             description:
               'A topic or a pattern (`*`: one segment, `**`: any number, last). Repeat it for more.',
           }),
+          presence: presenceQuery,
           after: afterQuery,
           lastEventId: Type.Optional(Type.String({ description: 'As the Last-Event-ID header.' })),
         }),
@@ -45,17 +50,19 @@ export const feedRoutes: RoutePlugin = async (fastify, { hub, streams, regrant, 
       if (preferredType(request.headers.accept, [SSE_MEDIA_TYPE]) === undefined) {
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
       }
+      const watched = request.query.presence === true ? watchedTopics(names) : []
       await requireStreamRate(rates, request)
       const cursor = requestedCursor(request, request.query)
       const bytes = names.reduce((sum, name) => sum + bytesOf(name), 0)
       holdUntilEnd(request, reply, bytes)
-      streams.open(
+      const opened = streams.open(
         request,
         reply,
+        kinds.feed,
         selectorOf(names),
-        'feed',
         hub.startAt(cursor === 'absent' ? 'now' : cursor),
       )
+      if (watched.length > 0 && opened !== undefined) presence.watch(opened, watched)
       return reply
     },
   )

@@ -10,6 +10,7 @@ import type { GapData } from '../protocol/control-events.ts'
 import { formatId } from '../protocol/ids.ts'
 import { envelope } from '../protocol/sse.ts'
 import { selectorOf, type Selector } from '../topic-pattern.ts'
+import { broughtToken, setCacheRules } from './cache-rules.ts'
 import type { RouteContext } from './context.ts'
 
 const DEFAULT_EVENTS = 100
@@ -60,15 +61,11 @@ async function readState(log: EventLog, selector: Selector): Promise<StoredEvent
 /** Answers with the page, or with 304 when the client has it. */
 export function sendPage(request: FastifyRequest, reply: FastifyReply, page: HistoryPage): FastifyReply {
   const etag = `"${hash('sha1', page.body, 'base64url')}"`
-  reply.header('etag', etag).header('cache-control', 'no-cache').header('vary', pageVary(reply))
+  setCacheRules(reply, { isPrivate: broughtToken(request), vary: ['accept', 'last-event-id'] })
+  reply.header('etag', etag)
   if (page.next !== undefined) reply.header('link', `<${page.next}>; rel="next"`)
   if (isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send()
   return reply.type('application/json').send(page.body)
-}
-
-// CORS has had its say before.
-function pageVary(reply: FastifyReply): string {
-  return [reply.getHeader('vary'), 'accept', 'last-event-id'].filter(name => name !== undefined).join(', ')
 }
 
 interface PageFacts {

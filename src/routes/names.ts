@@ -2,7 +2,15 @@
 
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
-import { patternFault, topicFault, typeFault, type Position, type Topic } from '../event.ts'
+import {
+  isReservedTopic,
+  patternFault,
+  RESERVED_TOPIC_PREFIX,
+  topicFault,
+  typeFault,
+  type Position,
+  type Topic,
+} from '../event.ts'
 import { parseId } from '../protocol/ids.ts'
 import { isPattern, type TopicPattern } from '../topic-pattern.ts'
 import type { RouteLimits } from './context.ts'
@@ -14,7 +22,7 @@ export function pathTopic(request: FastifyRequest, limits: RouteLimits): Topic {
 
 /** Errors: MILLRACE_TOPIC_INVALID. */
 export function validTopic(topic: string, { maxTopicNameBytes }: RouteLimits): Topic {
-  const fault = topicFault(topic, maxTopicNameBytes)
+  const fault = topicFault(topic, maxTopicNameBytes) ?? reservedFault(topic)
   if (fault === undefined) return topic
   throw new MillraceError('MILLRACE_TOPIC_INVALID', `The topic ${shown(topic)} ${fault}.`)
 }
@@ -22,9 +30,13 @@ export function validTopic(topic: string, { maxTopicNameBytes }: RouteLimits): T
 /** Errors: MILLRACE_TOPIC_INVALID, MILLRACE_PATTERN_INVALID. */
 export function validPattern(name: string, limits: RouteLimits): Topic | TopicPattern {
   if (!isPattern(name)) return validTopic(name, limits)
-  const fault = patternFault(name, limits.maxTopicNameBytes)
+  const fault = patternFault(name, limits.maxTopicNameBytes) ?? reservedFault(name)
   if (fault === undefined) return name
   throw new MillraceError('MILLRACE_PATTERN_INVALID', `The pattern ${shown(name)} ${fault}.`)
+}
+
+function reservedFault(name: string): string | undefined {
+  return isReservedTopic(name) ? `starts with '${RESERVED_TOPIC_PREFIX}', which is reserved` : undefined
 }
 
 /** Errors: MILLRACE_TYPE_INVALID. */

@@ -23,7 +23,13 @@ export async function openApiRoute(app: FastifyInstance): Promise<void> {
         description: 'A push hub: REST in, Server-Sent Events out, exact resume.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      tags: [{ name: 'publish' }, { name: 'receive' }, { name: 'access' }, { name: 'operate' }],
+      tags: [
+        { name: 'publish' },
+        { name: 'receive' },
+        { name: 'access' },
+        { name: 'mercure' },
+        { name: 'operate' },
+      ],
     },
     exposeHeadRoutes: true,
     transform: ({ schema, url, route }) => {

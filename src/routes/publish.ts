@@ -8,7 +8,7 @@ import type { Topic } from '../event.ts'
 import { readText } from '../http/body.ts'
 import { requestKey } from '../http/idempotency-key.ts'
 import { bodyKind, NDJSON_MEDIA_TYPE, type BodyKind } from '../http/media-type.ts'
-import { clientsOf } from '../http/rates.ts'
+import { clientsOf, secondsOf, type RateLimits } from '../http/rates.ts'
 import { formatId } from '../protocol/ids.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { pathTopic, validType } from './names.ts'
@@ -118,9 +118,8 @@ async function publishOne(
   { topic, type, isState, kind }: OneEvent,
 ): Promise<{ id: string; topic: Topic }> {
   const key = requestKey(request)
-  const taken = rates.take('publish', clientsOf(request), 1)
-  const waitMs = typeof taken === 'number' ? taken : await taken
-  if (waitMs > 0) throw tooFast(waitMs)
+  const isTaken = requirePublishRate(rates, request)
+  if (isTaken !== undefined) await isTaken
   const data = await readText(request, limits)
   // A body can take long to arrive.
   const grant = currentGrant(request.grant)
@@ -134,8 +133,20 @@ async function publishOne(
   return { id: formatId(hub.log.epoch, appended.last), topic }
 }
 
+/** A promise only where another thread is asked. Errors: MILLRACE_PUBLISH_RATE. */
+export function requirePublishRate(rates: RateLimits, request: FastifyRequest): Promise<void> | undefined {
+  const taken = rates.take('publish', clientsOf(request), 1)
+  if (typeof taken !== 'number') return taken.then(refuseToWait)
+  refuseToWait(taken)
+  return undefined
+}
+
+function refuseToWait(waitMs: number): void {
+  if (waitMs > 0) throw tooFast(waitMs)
+}
+
 function tooFast(waitMs: number): MillraceError {
   return new MillraceError('MILLRACE_PUBLISH_RATE', 'You publish faster than the hub allows.', {
-    retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
+    retryAfter: secondsOf(waitMs),
   })
 }

@@ -2,13 +2,13 @@
 
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
-import { clientsOf, type RateLimits } from '../http/rates.ts'
+import { clientsOf, secondsOf, type RateLimits } from '../http/rates.ts'
 
 /** Errors: MILLRACE_STREAM_RATE. */
 export async function requireStreamRate(rates: RateLimits, request: FastifyRequest): Promise<void> {
   const waitMs = await rates.take('stream', clientsOf(request), 1)
   if (waitMs === 0) return
   throw new MillraceError('MILLRACE_STREAM_RATE', 'You open event streams faster than the hub allows.', {
-    retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
+    retryAfter: secondsOf(waitMs),
   })
 }

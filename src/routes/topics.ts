@@ -10,9 +10,11 @@ import type { TopicSummary } from '../log/event-log.ts'
 import { formatId } from '../protocol/ids.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { intersection, selectorOf, type Selector } from '../topic-pattern.ts'
+import { broughtToken, setCacheRules } from './cache-rules.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { readHistory, sendPage } from './history.ts'
 import { requireStreamRate } from './stream-rate.ts'
+import { presenceQuery, sendSubscribers, subscribersAnswer, subscribersTopic } from './presence.ts'
 import { pathTopic, requestedCursor, validPattern } from './names.ts'
 import {
   afterQuery,
@@ -43,7 +45,7 @@ const historyPage = Type.Object({
 })
 
 export const topicRoutes: RoutePlugin = async (fastify, context) => {
-  const { hub, streams, rates, limits } = context
+  const { hub, streams, kinds, presence, rates, limits } = context
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -53,11 +55,13 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
         summary: 'Follow a topic, or read its history',
         description:
           `As ${SSE_MEDIA_TYPE}: the topic's state, then its events as they come; with a cursor, all since then. ` +
-          `As ${JSON_MEDIA_TYPE} (the default): a page of history, from the earliest event unless a cursor is given.`,
+          `As ${JSON_MEDIA_TYPE} (the default): a page of history, from the earliest event unless a cursor is given. ` +
+          'With `/subscribers` behind the topic: who follows it.',
         tags: ['receive'],
         querystring: Type.Object({
           after: afterQuery,
           lastEventId: Type.Optional(Type.String({ description: 'As the Last-Event-ID header.' })),
+          presence: presenceQuery,
           limit: limitQuery,
           wait: Type.Optional(
             Type.Number({
@@ -71,7 +75,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
           200: {
             description: 'A page, or an event stream',
             content: {
-              [JSON_MEDIA_TYPE]: { schema: historyPage },
+              [JSON_MEDIA_TYPE]: { schema: Type.Union([historyPage, subscribersAnswer]) },
               [SSE_MEDIA_TYPE]: { schema: Type.String() },
             },
           },
@@ -80,14 +84,17 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       },
     },
     async (request, reply) => {
+      const type = preferredType(request.headers.accept, [JSON_MEDIA_TYPE, SSE_MEDIA_TYPE])
+      const followed = type === JSON_MEDIA_TYPE ? subscribersTopic(request) : undefined
+      if (followed !== undefined) return sendSubscribers(context, request, reply, followed)
       const topic = pathTopic(request, limits)
       request.grant.requireReceive(topic)
       const cursor = requestedCursor(request, request.query)
-      const type = preferredType(request.headers.accept, [JSON_MEDIA_TYPE, SSE_MEDIA_TYPE])
       if (type === SSE_MEDIA_TYPE) {
         await requireStreamRate(rates, request)
         const start = hub.startAt(cursor === 'absent' ? 'now' : cursor)
-        streams.open(request, reply, selectorOf([topic]), 'topic', start)
+        const opened = streams.open(request, reply, kinds.topic, selectorOf([topic]), start)
+        if (request.query.presence === true && opened !== undefined) presence.watch(opened, [topic])
         return reply
       }
       if (type === undefined) {
@@ -115,6 +122,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       request.grant.requireReceive(topic)
       const summary = await requireTopic(context, topic)
       setSummaryHeaders(reply, summary, hub.log.epoch)
+      setCacheRules(reply, { isPrivate: broughtToken(request) })
       return reply.type(JSON_MEDIA_TYPE).send()
     },
   )
@@ -157,7 +165,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       },
     },
     async (request, reply) => {
-      reply.header('cache-control', 'private, no-cache')
+      setCacheRules(reply, { isPrivate: true })
       const { after = '', match = '**' } = request.query
       const limit = Math.min(request.query.limit ?? DEFAULT_TOPICS, limits.maxPageEvents)
       const wanted = readable(request, validPattern(match, limits))
@@ -186,7 +194,7 @@ function setSummaryHeaders(reply: FastifyReply, summary: TopicSummary, epoch: st
   if (first !== undefined) reply.header('millrace-first', first)
   if (last !== undefined) reply.header('millrace-last', last)
   if (state !== undefined) reply.header('millrace-state', state)
-  reply.header('last-modified', new Date(summary.time).toUTCString()).header('cache-control', 'no-cache')
+  reply.header('last-modified', new Date(summary.time).toUTCString())
 }
 
 /** What the pattern matches and the request may receive. */

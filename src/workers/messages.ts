@@ -30,6 +30,8 @@ export type WorkerMethods = {
   useKeys(keys: KeyTexts): Promise<void>
   /** Renews the token of a stream, if it is here. */
   renew(feed: string, token: string): Promise<Regranted>
+  /** Of `ThreadQuestions`. */
+  answer(question: string, value: unknown): Promise<unknown>
   metrics(): Promise<MetricValues>
   /** Drains; resolves when nothing is left. */
   close(): Promise<void>
@@ -42,6 +44,8 @@ export type MainMethods = {
   readMetrics(): Promise<string>
   /** Renews the token of a stream of any worker. */
   renew(feed: string, token: string): Promise<Regranted>
+  /** What all workers but this one answer. */
+  askOthers(number: number, question: string, value: unknown): Promise<unknown[]>
   /** Of `RateLimits`. */
   takeOf(rate: Rate, who: readonly string[], amount: number): number
 }

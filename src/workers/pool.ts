@@ -73,6 +73,7 @@ export class WorkerPool implements HttpSide {
     this.#main = {
       readMetrics: () => this.#readMetrics(),
       renew: (feed, token) => this.#renew(feed, token),
+      askOthers: (number, question, value) => this.#askOthers(number, question, value),
       takeOf: (rate, who, amount) => rates.take(rate, who, amount),
     }
     this.#shortLives = Array.from({ length: workers }, () => 0)
@@ -149,6 +150,12 @@ export class WorkerPool implements HttpSide {
   async #renew(feed: string, token: string): Promise<Regranted> {
     const answers = await Promise.all(this.#workers.map(worker => worker.renew(feed, token)))
     return answers.find(answer => answer !== 'unknown') ?? 'unknown'
+  }
+
+  async #askOthers(number: number, question: string, value: unknown): Promise<unknown[]> {
+    const others = this.#workers.filter((_, at) => at !== number)
+    const answers = await Promise.all(others.map(worker => worker.answer(question, value)))
+    return answers.filter(answer => answer !== undefined)
   }
 
   async #readMetrics(): Promise<string> {

@@ -28,6 +28,7 @@ const methods: WorkerMethods = {
       counts: new ConnectionCounts(counts, number),
       rates: { take: takeOf },
       renewElsewhere: (feed, token) => main.call('renew', feed, token),
+      askElsewhere: (question, value) => main.call('askOthers', number, question, value),
       readMetrics: () => main.call('readMetrics'),
       reusePort: true,
     })
@@ -44,6 +45,10 @@ const methods: WorkerMethods = {
   async renew(feed, token) {
     const { renew } = await listener!
     return renew(feed, token)
+  },
+  async answer(question, value) {
+    const { questions } = await listener!
+    return questions.answer(question, value)
   },
   async metrics() {
     const { metrics } = await listener!

@@ -14,6 +14,8 @@ import type { MainMethods, WorkerData, WorkerMethods, WorkerNews } from './messa
 // A worker that is busy for longer is shown as it was before.
 const METRICS_PATIENCE_MS = 1000
 
+const ANSWER_PATIENCE_MS = 5000
+
 // A worker takes up to a second to end by itself.
 const END_PATIENCE_MS = 2000
 
@@ -72,6 +74,12 @@ export class HubWorker {
       if (error instanceof MillraceError) throw error
       return 'unknown'
     })
+  }
+
+  /** What it answers (`ThreadQuestions`); undefined if it has ended, or is busy for longer than that. */
+  answer(question: string, value: unknown): Promise<unknown> {
+    const answered = this.#calls.call('answer', question, value).catch(() => undefined)
+    return Promise.race([answered, sleep(ANSWER_PATIENCE_MS, undefined, { ref: false })])
   }
 
   async readMetrics(): Promise<MetricValues> {

@@ -10,11 +10,12 @@ import t from 'tap'
 import { makeApiKey } from '../../src/auth/api-keys.ts'
 import { Authenticator, type AuthenticatorOptions } from '../../src/auth/authenticator.ts'
 import { startHub } from '../support/hub.ts'
-import { bearer, mint, SECRET } from '../support/tokens.ts'
+import { bearer, mint, SECRET, secretOf } from '../support/tokens.ts'
 
 const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 const nothing: AuthenticatorOptions = {
   jwksUrl: undefined,
+  jwksMaxAgeMs: 600_000,
   jwtAlgorithms: [],
   jwtIssuer: [],
   jwtAudience: [],
@@ -57,7 +58,7 @@ t.test('tokens are verified with secrets, PEM, JWKs and JWK Sets', async t => {
   t.ok((await bySecret.grantOf(await mint({ receive: ['a'] }))).canReceive('a'))
 })
 
-t.test('a secret JWK signs and verifies, and among several the token names it', async t => {
+t.test('a secret JWK signs and verifies, and among several each that fits is tried', async t => {
   const jwk = { kty: 'oct', kid: 'a', k: Buffer.from(SECRET).toString('base64url') }
   const other = {
     kty: 'oct',
@@ -70,9 +71,39 @@ t.test('a secret JWK signs and verifies, and among several the token names it', 
     jwtKey: JSON.stringify({ keys: [jwk, other] }),
     apiKeys: undefined,
   })
-  await t.rejects(async () => several.grantOf(await mint({ receive: ['a'] })), {
+  for (const secret of [SECRET, 'another secret, of more than 32 bytes']) {
+    t.ok((await several.grantOf(await mint({ receive: ['a'] }, secret))).canReceive('a'), secret)
+  }
+  const foreign = await mint({ receive: ['a'] }, 'a third secret that is in no set, 32 bytes long')
+  await t.rejects(async () => several.grantOf(foreign), { code: 'MILLRACE_TOKEN_INVALID' })
+  const expired = await mint({ receive: ['a'], expiresIn: -1 }, 'another secret, of more than 32 bytes')
+  await t.rejects(async () => several.grantOf(expired), { code: 'MILLRACE_TOKEN_EXPIRED' })
+  const forOther = [
+    { ...jwk, alg: 'HS512' },
+    { ...other, alg: 'HS256' },
+  ]
+  const byAlgorithm = new Authenticator(nothing, {
+    jwtKey: JSON.stringify({ keys: forOther }),
+    apiKeys: undefined,
+  })
+  await t.rejects(async () => byAlgorithm.grantOf(await mint({ receive: ['a'] })), {
     code: 'MILLRACE_TOKEN_INVALID',
   })
+})
+
+t.test('a token without a kid is verified with each public key that fits, but not with a crowd', async t => {
+  const pairs = Array.from({ length: 6 }, () => generateKeyPairSync('ec', { namedCurve: 'P-256' }))
+  const keys = await Promise.all(pairs.map(({ publicKey }) => exportJWK(publicKey)))
+  const jwtKey = JSON.stringify({ keys: [await exportJWK(rsa.publicKey), ...keys] })
+  const authenticator = new Authenticator(nothing, { jwtKey, apiKeys: undefined })
+  for (const { privateKey } of pairs.slice(0, 5)) {
+    t.ok((await authenticator.grantOf(await sign('ES256', privateKey))).canReceive('a'))
+  }
+  for (const key of [pairs[5]!.privateKey, p256.privateKey]) {
+    const refused = async (): Promise<unknown> => authenticator.grantOf(await sign('ES256', key))
+    await t.rejects(refused, { code: 'MILLRACE_TOKEN_INVALID', message: /signature/ })
+  }
+  t.ok((await authenticator.grantOf(await sign('RS256', rsa.privateKey))).canReceive('a'))
 })
 
 t.test('what everybody may know is never taken for a secret', async t => {
@@ -203,7 +234,7 @@ t.test('an API key opens what its entry says, until it expires, and its file has
     expires: '2030-01-01T00:00:00Z',
   })
   const text = JSON.stringify({ keys: [made.entry] })
-  t.notMatch(text, made.key.split('_')[2])
+  t.notMatch(text, secretOf(made.key))
   let now = Date.parse('2029-12-31T23:59:59Z')
   const keys = { jwtKey: undefined, apiKeys: text }
   const authenticator = new Authenticator({ ...nothing, now: () => now }, keys)
@@ -238,7 +269,7 @@ t.test('a session is a cookie that pages of listed origins may use, and nobody e
   t.equal(set.status, 204)
   t.match(
     set.headers.get('set-cookie'),
-    /^__Host-millrace=[\w.-]+; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=(100|99)$/,
+    /^__Host-millrace=[\w.-]+; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=(100|9\d)$/,
   )
   t.equal(set.headers.get('access-control-allow-origin'), origin)
   t.equal(set.headers.get('access-control-allow-credentials'), 'true')
@@ -312,6 +343,26 @@ t.test('the query carries a token only where that is enabled', async t => {
   const other = await startHub(t, { ...closed, anonymousReceive: ['a'] })
   const refused = await other.fetch(`/topics/a?authorization=${token}`)
   t.match(await refused.json(), { code: 'MILLRACE_TOKEN_INVALID', detail: /--auth-query/ })
+})
+
+t.test('a token in the header and one in the query are one too many', async t => {
+  const token = await mint({ receive: ['a'] })
+  const open = await startHub(t, { ...closed, authQuery: true })
+  const headers = bearer(token)
+  for (const query of [`authorization=${token}`, 'authorization=x', '%61uthorization=']) {
+    const refused = await open.fetch(`/topics/a?${query}`, { headers })
+    t.equal(refused.status, 400, query)
+    t.match(await refused.json(), { code: 'MILLRACE_REQUEST_INVALID', detail: /not in both/ })
+  }
+  t.equal((await open.fetch('/topics/a?limit=1', { headers })).status, 200)
+  // A cookie comes by itself.
+  const cookie = `__Host-millrace=${token}`
+  t.equal((await open.fetch('/topics/a', { headers: { ...headers, cookie } })).status, 200)
+  const mercure = await open.fetch(`/.well-known/mercure?authorization=${token}`, { headers })
+  t.notMatch(await mercure.text(), 'not in both')
+  const other = await startHub(t, closed)
+  const unasked = await other.fetch(`/topics/a?authorization=${token}`, { headers })
+  t.equal(unasked.status, 200, 'where the query carries none, the parameter is nothing')
 })
 
 t.test('neither tokens nor keys come into the log of the hub or its metrics', async t => {

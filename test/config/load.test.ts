@@ -60,6 +60,7 @@ t.test('every option can be set from the environment under its own name', async 
     jwtKey: 'x'.repeat(32),
     jwtAlgorithms: 'ES256, ES384',
     jwksUrl: 'https://id.example.org/keys',
+    jwksMaxAgeMs: '20000',
   }
   // The key of tokens comes from one place.
   const exclusive: readonly string[] = ['jwtKeyFile', 'jwksUrl']
@@ -192,6 +193,9 @@ t.test('the key of tokens comes from one place, and a JWK Set from a safe one fo
   refuses(t, { flags: { jwksUrl } }, '--jwks-url', '--jwt-audience')
   refuses(t, { flags: { jwksUrl: 'http://id.example.org/keys', jwtAudience: 'a' } }, '--jwks-url', 'https:')
   refuses(t, { flags: { jwksUrl: 'keys.json', jwtAudience: 'a' } }, '--jwks-url', 'https:')
+  const withPassword = 'https://ann:secret@id.example.org/keys'
+  refuses(t, { flags: { jwksUrl: withPassword, jwtAudience: 'a' } }, '--jwks-url', /^(?!.*secret)/)
+  refuses(t, { flags: { jwksMaxAgeMs: '9999' } }, '--jwks-max-age-ms', 'from 10000')
   refuses(t, { flags: { jwtAlgorithms: 'none' } }, '--jwt-algorithms')
   t.equal(load({ flags: { jwksUrl: 'http://127.0.0.1:80/k', jwtAudience: 'a' } }).host, '127.0.0.1')
 })

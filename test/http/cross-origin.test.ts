@@ -1,10 +1,15 @@
 // Which pages of other origins may use the hub from a browser.
 
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { Writable } from 'node:stream'
 import t from 'tap'
+import type { Config } from '../../src/config/schema.ts'
 import { dataOf } from '../support/history.ts'
 import { Http1Client } from '../support/http1-client.ts'
 import { Http2Client } from '../support/http2-client.ts'
-import { startHub } from '../support/hub.ts'
+import { startHub, type TestHub } from '../support/hub.ts'
 import { expectProblem } from '../support/problem.ts'
 
 const APP = 'https://app.example.org'
@@ -141,3 +146,65 @@ t.test('a hub on loopback answers to the names that it was given', async t => {
     t.match(await client.answer(), { status: expected }, host)
   }
 })
+
+t.test('off loopback, a hub that was given names answers to those, and to its address', async t => {
+  const options = { tls: false, host: '0.0.0.0' }
+  const named = await startHub(t, { ...options, allowedHost: ['Hub.example.org'] })
+  const unnamed = await startHub(t, options)
+  const status = async (hub: TestHub, host: string): Promise<number> => {
+    const client = await Http1Client.connect(t, hub)
+    client.socket.write(`GET /topics HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+    return (await client.answer()).status
+  }
+  for (const [host, expected] of [
+    ['hub.example.org:8443', 200],
+    ['localhost', 200],
+    ['127.0.0.1:9443', 200],
+    ['192.0.2.1', 403],
+    ['evil.example', 403],
+    ['hub.example.org.evil.example', 403],
+  ] as const) {
+    t.equal(await status(named, host), expected, host)
+    t.equal(await status(unnamed, host), 200, `${host}, where no name was given`)
+  }
+  const secure = await startHub(t, { ...options, tls: true, allowedHost: ['hub.example.org'] })
+  const client = new Http2Client(t, { ...secure, url: secure.url.replace('0.0.0.0', 'localhost') })
+  for (const [host, expected] of [
+    ['hub.example.org', 200],
+    ['192.0.2.1', 403],
+    ['evil.example', 403],
+  ] as const) {
+    t.equal((await client.get('/topics', { ':authority': host })).status, expected, `${host}, by HTTP/2`)
+  }
+  const address = ownAddress()
+  if (address === undefined) return
+  const socket = connect({ host: address, port: Number(new URL(named.url).port) })
+  t.teardown(() => socket.destroy())
+  socket.write(`GET /topics HTTP/1.1\r\nhost: ${address}\r\n\r\n`)
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  t.match(answer.toString(), /^HTTP\/1.1 200 /)
+})
+
+t.test('a hub that any page can reach by a name of its own says so at the start', async t => {
+  const warnings = async (options: Partial<Config>): Promise<number> => {
+    const lines: string[] = []
+    const logTo = new Writable({
+      write: (line: Buffer, _encoding, done) => (lines.push(line.toString()), done()),
+    })
+    await startHub(t, options, logTo)
+    return lines.filter(line => line.includes('--allowed-host')).length
+  }
+  const nothing = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
+  const reachable = { host: '0.0.0.0', tls: false, ...nothing }
+  t.equal(await warnings({ ...reachable, anonymousReceive: ['a'] }), 1)
+  t.equal(await warnings({ ...reachable, anonymousPublish: ['a'], workers: 2 }), 1)
+  t.equal(await warnings(reachable), 0, 'nothing is open')
+  t.equal(await warnings({ ...reachable, anonymousReceive: ['a'], allowedHost: ['a.example'] }), 0)
+  t.equal(await warnings({ ...reachable, anonymousReceive: ['a'], host: '127.0.0.1' }), 0)
+  t.equal(await warnings({ ...reachable, anonymousReceive: ['a'], tls: true }), 0)
+})
+
+function ownAddress(): string | undefined {
+  const addresses = Object.values(networkInterfaces()).flatMap(each => each ?? [])
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address
+}

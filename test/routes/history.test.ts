@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import t from 'tap'
+import type { RequestInit } from 'undici'
 import { EventReader } from '../support/event-reader.ts'
 import { pageOf, type HistoryEvent, type Page } from '../support/history.ts'
 import { Http1Client } from '../support/http1-client.ts'
@@ -9,6 +10,7 @@ import { answerTo, Http2Client } from '../support/http2-client.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { expectProblem } from '../support/problem.ts'
+import { bearer, mint, SECRET } from '../support/tokens.ts'
 
 const nextOf = (link: string | null): string | undefined => /^<([^>]+)>; rel="next"$/.exec(link ?? '')?.[1]
 
@@ -120,6 +122,32 @@ t.test('a page that did not change is not sent again', async t => {
   t.equal(changed.status, 200)
   t.not(changed.headers.get('etag'), etag)
   t.match(changed.headers.get('vary'), /accept/)
+})
+
+t.test('no cache that others share keeps what a token was needed for', async t => {
+  const hub = await startHub(t, {
+    jwtKey: SECRET,
+    anonymousPublish: [],
+    anonymousReceive: ['open'],
+  })
+  const headers = bearer(await mint({ publish: ['**'], receive: ['**'] }))
+  for (const topic of ['open', 'secret']) await hub.publish(topic, 'x', headers)
+  const rules = async (path: string, init: RequestInit): Promise<(string | null)[]> => {
+    const response = await hub.fetch(path, init)
+    await response.body?.cancel()
+    return [`${response.status}`, response.headers.get('cache-control'), response.headers.get('vary')]
+  }
+  const page = 'Origin, authorization, cookie, accept, last-event-id'
+  t.same(await rules('/topics/secret', { headers }), ['200', 'private, no-cache', page])
+  t.same(await rules('/topics/open', {}), ['200', 'no-cache', page])
+  const head = 'Origin, authorization, cookie'
+  t.same(await rules('/topics/secret', { method: 'HEAD', headers }), ['200', 'private, no-cache', head])
+  t.same(await rules('/topics/open', { method: 'HEAD' }), ['200', 'no-cache', head])
+  t.same(await rules('/topics', { headers }), ['200', 'private, no-cache', head])
+  t.same(await rules('/topics', {}), ['200', 'private, no-cache', head])
+  const etag = (await hub.fetch('/topics/secret', { headers })).headers.get('etag')!
+  const known = { headers: { ...headers, 'if-none-match': etag } }
+  t.same(await rules('/topics/secret', known), ['304', 'private, no-cache', page])
 })
 
 t.test('wait= answers as soon as there is an event', async t => {

@@ -73,3 +73,10 @@ export function reach(url: string, ca: string, agent: Agent): Reachable {
     },
   }
 }
+
+/** The same hub over a connection of its own, which with several workers may be another one's. */
+export function onOwnConnection(t: Test, { url, ca }: Reachable): Reachable {
+  const agent = new Agent({ connect: { ca }, allowH2: true })
+  t.teardown(() => agent.destroy())
+  return reach(url, ca, agent)
+}

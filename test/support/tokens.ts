@@ -8,6 +8,7 @@ export const SECRET = 'a secret of the tests, of more than 32 bytes'
 export interface TokenParts {
   readonly publish?: readonly string[]
   readonly receive?: readonly string[]
+  readonly presence?: readonly string[]
   readonly admin?: boolean
   readonly sub?: string
   /** Seconds from now. Default: 600. */
@@ -18,13 +19,13 @@ export interface TokenParts {
 }
 
 export function mint(
-  { publish, receive, admin, sub, expiresIn = 600, notBeforeIn, audience, issuer }: TokenParts,
+  { publish, receive, presence, admin, sub, expiresIn = 600, notBeforeIn, audience, issuer }: TokenParts,
   secret = SECRET,
   alg = 'HS256',
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const claims: JWTPayload = {
-    millrace: { publish, receive, admin },
+    millrace: { publish, receive, presence, admin },
     exp: now + expiresIn,
     ...(sub !== undefined && { sub }),
     ...(notBeforeIn !== undefined && { nbf: now + notBeforeIn }),
@@ -42,4 +43,9 @@ export function unsigned(claims: object): string {
 
 export function bearer(token: string): { authorization: string } {
   return { authorization: `Bearer ${token}` }
+}
+
+/** The part of an API key that nobody else may know. It may have underscores of its own. */
+export function secretOf(apiKey: string): string {
+  return apiKey.split('_').slice(2).join('_')
 }

@@ -1,0 +1,71 @@
+// Millrace's own event streams: of one topic, with its data as it was published, and of many, in envelopes.
+
+import { framesOf, type FrameEncoder, type Gap } from '../hub/frames.ts'
+import type { Position } from '../event.ts'
+import {
+  BYE,
+  GAP,
+  OPEN,
+  READY,
+  type ByeData,
+  type GapData,
+  type OpenData,
+} from '../protocol/control-events.ts'
+import { formatId } from '../protocol/ids.ts'
+import { encodeSse, feedFrame, stateFrame, topicFrame } from '../protocol/sse.ts'
+import type { StreamKind } from './stream-kind.ts'
+
+export type NativeFormat = 'topic' | 'feed'
+
+export interface NativeStreamOptions {
+  /** The `retry:` that clients are given, in milliseconds. */
+  readonly retryMs: number
+}
+
+export function nativeStreams(
+  epoch: string,
+  options: NativeStreamOptions,
+): Readonly<Record<NativeFormat, StreamKind>> {
+  return { topic: nativeStream(epoch, 'topic', options), feed: nativeStream(epoch, 'feed', options) }
+}
+
+function nativeStream(epoch: string, format: NativeFormat, { retryMs }: NativeStreamOptions): StreamKind {
+  return {
+    encoder: nativeEncoder(epoch, format),
+    // Not every stream has its id from the beginning. After an unknown id the gap that follows brings it, and after the
+    // states `millrace:ready`: a client that is cut off before must come back with what it had. Whoever asked for the
+    // earliest does so again until it has an event.
+    opening(feed, { topics, patterns }, start) {
+      const data: OpenData = { feed, topics: [...topics, ...patterns] }
+      const hasId = start.kind === 'resume' || (start.kind === 'now' && !start.hasStates)
+      const id = hasId ? formatId(epoch, start.position) : undefined
+      return encodeSse({ id, type: OPEN, data: JSON.stringify(data), retryMs })
+    },
+    goodbye(reason, comeBackMs) {
+      const data: ByeData = { reason }
+      return encodeSse({ type: BYE, data: JSON.stringify(data), retryMs: comeBackMs })
+    },
+    covers: (grant, selector) => grant.canReceiveAll(selector),
+  }
+}
+
+function nativeEncoder(epoch: string, format: NativeFormat): FrameEncoder {
+  const frame = format === 'topic' ? topicFrame : feedFrame
+  return {
+    name: format,
+    events: events => framesOf(events, event => frame(event, epoch)),
+    states: events => framesOf(events, event => stateFrame(event, format)),
+    gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
+    ready: (position: Position) =>
+      Buffer.from(encodeSse({ id: formatId(epoch, position), type: READY, data: '{}' })),
+  }
+}
+
+function gapFrame(gap: Gap, epoch: string): string {
+  const data: GapData = {
+    reason: gap.reason,
+    resumesAfter: formatId(epoch, gap.resumesAfter),
+    ...(gap.lostThrough > 0 && { lostThrough: formatId(epoch, gap.lostThrough) }),
+  }
+  return encodeSse({ id: data.resumesAfter, type: GAP, data: JSON.stringify(data) })
+}

@@ -1,0 +1,73 @@
+// What a subscriber or a token matches topics by, in either draft of Mercure.
+
+import { LRUCache } from 'lru-cache'
+import { expressionTest } from './linear-expression.ts'
+import { templateExpression } from './uri-template.ts'
+import { urlPatternTest } from './url-pattern.ts'
+
+/** How a matcher is written: draft 8's `exact` and `urlpattern`, draft 7's selector (exact or URI template). */
+export type MatchType = 'exact' | 'urlpattern' | 'selector'
+
+export interface Matcher {
+  readonly type: MatchType
+  /** As it was given. */
+  readonly value: string
+  /** Equal for matchers that match the same topics by the same rule, of whatever type. Holds the base of a URL pattern. */
+  readonly key: string
+  /** `*`: everything. */
+  readonly isAny: boolean
+  /** The one topic it matches, if it is only one. */
+  readonly topic: string | undefined
+  matches(topic: string): boolean
+}
+
+/** Compiled templates and patterns that are kept, so that many subscribers with one of them share it. */
+const MAX_COMPILED = 1_000
+
+type Test = (topic: string) => boolean
+
+const compiled = new LRUCache<string, Test>({ max: MAX_COMPILED })
+
+/** undefined: `value` is not valid for its type, or too costly. `base` is the hub's URL, for `urlpattern`. */
+export function matcherOf(type: MatchType, value: string, base: string): Matcher | undefined {
+  if (value === '*') return { type, value, key: '*', isAny: true, topic: undefined, matches: () => true }
+  if (type === 'urlpattern') {
+    const test = (): Test | undefined => urlPatternTest(value, base)
+    return matcherByTest(type, value, `urlpattern\n${base}\n${value}`, test)
+  }
+  const expression = type === 'selector' ? templateExpression(value) : undefined
+  if (expression === undefined) return exactMatcher(type, value)
+  return matcherByTest(type, value, `template\n${value}`, () => templateTest(value, expression))
+}
+
+function exactMatcher(type: MatchType, value: string): Matcher {
+  const matches: Test = topic => topic === value
+  return { type, value, key: `exact\n${value}`, isAny: false, topic: value, matches }
+}
+
+function matcherByTest(
+  type: MatchType,
+  value: string,
+  key: string,
+  compile: () => Test | undefined,
+): Matcher | undefined {
+  const matches = compiled.get(key) ?? compile()
+  if (matches === undefined) return undefined
+  compiled.set(key, matches)
+  return { type, value, key, isAny: false, topic: undefined, matches }
+}
+
+// A template's own text is matched too: so a token that may use a template may subscribe with it.
+function templateTest(template: string, expression: string): Test | undefined {
+  const test = expressionTest(expression)
+  return test && (topic => topic === template || test(topic))
+}
+
+/**
+ * What draft 8 forbids of a matcher's value or a topic: text that is not Unicode, control and format characters, which
+ * make two topics look alike.
+ */
+export function matcherFault(value: string): string | undefined {
+  if (!value.isWellFormed()) return 'not well-formed Unicode'
+  return /[\p{Cc}\p{Cf}]/u.test(value) ? 'a control or format character' : undefined
+}

@@ -1,0 +1,26 @@
+// Where the Mercure protocol is spoken, and the topics of the log that hold what it keeps.
+
+import type { FastifyRequest } from 'fastify'
+
+export const HUB_PATH = '/.well-known/mercure'
+export const SUBSCRIPTIONS_PATH = `${HUB_PATH}/subscriptions`
+/** Of the metadata of the protected resource (RFC 9728, section 3.1: the resource's path comes behind). */
+export const METADATA_PATH = `/.well-known/oauth-protected-resource${HUB_PATH}`
+
+/** The topic of the log that holds all updates. */
+export const UPDATES = '.well-known/mercure'
+/** Events about subscriptions stand apart: clients that come and go must not push updates out of the history. */
+export const SUBSCRIPTION_EVENTS = '.well-known/mercure/subscriptions'
+
+/** The hub's URL as the client of this request sees it: what relative topics and patterns are resolved against. */
+export function hubUrl({ protocol, host }: FastifyRequest): string {
+  return `${protocol}://${host}${HUB_PATH}`
+}
+
+/** Percent-encodes all but unreserved characters (RFC 3986, section 2.3), as a variable of a simple template is. */
+export function encodeSegment(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}

@@ -1,0 +1,232 @@
+// Active subscriptions: an event when one begins or ends, and documents of those that are open (draft 7, section 8; draft 8,
+// section 8). Each draft has its own documents, of the subscriptions that were made by it.
+
+import { Buffer } from 'node:buffer'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Grant } from '../../auth/grant.ts'
+import { MillraceError } from '../../errors.ts'
+import type { OpenStream } from '../../http/event-streams.ts'
+import type { Question } from '../../http/thread-questions.ts'
+import { selectorOf } from '../../topic-pattern.ts'
+import type { MercureContext } from './context.ts'
+import type { Matcher } from './matcher.ts'
+import { encodeSegment, HUB_PATH, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
+import { rightsOf, rightsOfGrant, type Draft, type MercureRights, type RightsOptions } from './rights.ts'
+import type { MercureSelector } from './selection.ts'
+import { MERCURE_CONFIG } from './subscribe.ts'
+import { eventOf, type Update } from './update.ts'
+
+/** One matcher of one open stream. */
+export interface Subscription {
+  readonly draft: Draft
+  /** Its topic, which is its id. */
+  readonly id: string
+  readonly subscriber: string
+  readonly type: Matcher['type']
+  readonly value: string
+  readonly payload: unknown
+}
+
+export const OPEN_SUBSCRIPTIONS: Question<undefined, Subscription[]> = { name: 'mercure subscriptions' }
+
+/** The subscriptions that an open stream makes. */
+export function subscriptionsOf(
+  { feed, selector, grant }: Pick<OpenStream, 'feed' | 'selector' | 'grant'>,
+  options: RightsOptions,
+): Subscription[] {
+  const { draft, matchers, url } = selector as MercureSelector
+  const rights = readableRights(grant, url, options)
+  const unique = new Map(matchers.map(matcher => [matcher.key, matcher]))
+  return [...unique.values()].map(({ type, value }) => ({
+    draft,
+    id: `${SUBSCRIPTIONS_PATH}/${pathOf(draft, type, value)}/${encodeSegment(feed)}`,
+    subscriber: feed,
+    type,
+    value,
+    payload: rights?.payloadOf(value),
+  }))
+}
+
+/** A token that has become useless since does not keep its subscriptions from ending. */
+function readableRights(grant: Grant, url: string, options: RightsOptions): MercureRights | undefined {
+  try {
+    return rightsOfGrant(grant, url, options)
+  } catch {
+    return undefined
+  }
+}
+
+function pathOf(draft: Draft, type: Matcher['type'], value: string): string {
+  return draft === 7 ? encodeSegment(value) : `${type}/${encodeSegment(value)}`
+}
+
+/** The event that tells of it. */
+export function subscriptionUpdate(subscription: Subscription, isActive: boolean): Update {
+  const { draft, id } = subscription
+  return {
+    topics: [id],
+    isPrivate: true,
+    type: draft === 8 ? 'mercure' : undefined,
+    data: JSON.stringify(documentOf(subscription, isActive), undefined, 2),
+  }
+}
+
+export function subscriptionEvent(subscription: Subscription, isActive: boolean): ReturnType<typeof eventOf> {
+  return eventOf(subscriptionUpdate(subscription, isActive), SUBSCRIPTION_EVENTS)
+}
+
+const JSON_LD = { '@context': 'https://mercure.rocks/' } as const
+
+function documentOf(subscription: Subscription, active: boolean): object {
+  return { ...(subscription.draft === 7 && JSON_LD), ...memberOf(subscription, active) }
+}
+
+function memberOf({ draft, id, subscriber, type, value, payload }: Subscription, active: boolean): object {
+  const what = draft === 7 ? { topic: value } : { match: value, match_type: type }
+  return {
+    id,
+    type: draft === 7 ? 'Subscription' : 'subscription',
+    subscriber,
+    ...what,
+    active,
+    ...(payload !== undefined && { payload }),
+  }
+}
+
+export function subscriptionRoutes(app: FastifyInstance, context: MercureContext): void {
+  const options = {
+    config: MERCURE_CONFIG,
+    schema: { summary: 'Active subscriptions (Mercure)', tags: ['mercure'] },
+  }
+  for (const url of [SUBSCRIPTIONS_PATH, `${SUBSCRIPTIONS_PATH}/*`]) {
+    app.get(url, options, (request, reply) => answer(context, request, reply))
+  }
+}
+
+async function answer(
+  context: MercureContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  // As it was sent: grants name the encoded form.
+  const path = request.raw.url!.split('?')[0]!
+  const { draft, subscribe } = rightsOf(request, context.options)
+  if (!subscribe.some(matcher => matcher.matches(path))) throw denial(request)
+  const wanted = readPath(path, draft ?? 7)
+  const lastId = await lastEventId(context)
+  // The list is read after the id: who subscribes from there on misses nothing that it lacks.
+  const open = (await context.questions.ask(OPEN_SUBSCRIPTIONS, undefined)).flat()
+  const found = open.filter(
+    subscription => subscription.draft === wanted.draft && isWanted(subscription, wanted),
+  )
+  setHeaders(reply, wanted.draft, lastId)
+  if (request.headers['if-none-match'] === etagOf(lastId)) return reply.code(304).send()
+  // As bytes: to a text Fastify adds a charset, which JSON has none of (RFC 8259, section 11).
+  return reply.send(Buffer.from(JSON.stringify(answerOf(path, wanted, found, lastId))))
+}
+
+function denial(request: FastifyRequest): MillraceError {
+  const isAnonymous = request.grant.token === undefined
+  return isAnonymous
+    ? new MillraceError('MILLRACE_TOKEN_MISSING', 'Subscriptions are told to tokens that name this path.')
+    : new MillraceError('MILLRACE_FORBIDDEN', 'Your token does not name this path among its topics.')
+}
+
+interface WantedSubscriptions {
+  readonly draft: Draft
+  readonly type?: string
+  /** Of the matcher. */
+  readonly value?: string
+  readonly subscriber?: string
+}
+
+const MATCH_TYPES: ReadonlySet<string> = new Set(['exact', 'urlpattern'])
+
+/** Which draft two segments belong to depends on the token: a draft 7 topic can be called `exact`. */
+function readPath(path: string, tokenDraft: Draft): WantedSubscriptions {
+  const segments = path
+    .slice(SUBSCRIPTIONS_PATH.length + 1)
+    .split('/')
+    .map(decodeSegment)
+  const [first, second, third] = segments
+  if (first === undefined || first === '') return { draft: tokenDraft }
+  if (segments.length === 1) return { draft: 7, value: first }
+  if (segments.length === 2 && tokenDraft === 7) return { draft: 7, value: first, subscriber: second! }
+  if (segments.length > 3)
+    throw new MillraceError('MILLRACE_NOT_FOUND', `No subscription has the path '${path}'.`)
+  if (!MATCH_TYPES.has(first)) {
+    throw new MillraceError('MILLRACE_REQUEST_INVALID', `'${first}' is no type of matcher.`)
+  }
+  return { draft: 8, type: first, value: second!, ...(third !== undefined && { subscriber: third }) }
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw new MillraceError('MILLRACE_REQUEST_INVALID', `'${segment}' is not percent-encoded UTF-8.`)
+  }
+}
+
+function isWanted(subscription: Subscription, { type, value, subscriber }: WantedSubscriptions): boolean {
+  return (
+    (type === undefined || subscription.type === type) &&
+    (value === undefined || subscription.value === value) &&
+    (subscriber === undefined || subscription.subscriber === subscriber)
+  )
+}
+
+function answerOf(
+  path: string,
+  { draft, subscriber }: WantedSubscriptions,
+  found: readonly Subscription[],
+  lastId: string,
+): object {
+  const cursor = draft === 7 ? { lastEventID: lastId } : {}
+  if (subscriber === undefined) {
+    const head =
+      draft === 7 ? { ...JSON_LD, id: path, type: 'Subscriptions' } : { id: path, type: 'subscriptions' }
+    return { ...head, ...cursor, subscriptions: found.map(each => memberOf(each, true)) }
+  }
+  if (found.length === 0) throw new MillraceError('MILLRACE_NOT_FOUND', 'No such subscription is open.')
+  return { ...documentOf(found[0]!, true), ...cursor }
+}
+
+function setHeaders(reply: FastifyReply, draft: Draft, lastId: string): void {
+  const type = draft === 7 ? 'application/ld+json' : 'application/json'
+  const cursor = lastId.replace(/["\\]/g, character => `\\${character}`)
+  reply
+    .type(type)
+    .header('etag', etagOf(lastId))
+    .header('cache-control', 'private, no-cache, must-revalidate')
+    .header(
+      'link',
+      latin1(
+        `<${HUB_PATH}>; rel="mercure"; last-event-id="${cursor}"; type="mercure"; content-type="${type}"`,
+      ),
+    )
+}
+
+function etagOf(lastId: string): string {
+  return latin1(`"${lastId.replace(/[\u0000-\u0020"%\u007f]/g, character => encodeSegment(character))}"`)
+}
+
+/** Headers are bytes to HTTP, and Latin-1 to Node. */
+function latin1(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
+/** Of the newest update or event about a subscription. */
+async function lastEventId({ hub, ids }: MercureContext): Promise<string> {
+  const { log } = hub
+  const summaries = await Promise.all([UPDATES, SUBSCRIPTION_EVENTS].map(topic => log.topic(topic)))
+  const last = Math.max(...summaries.map(summary => summary?.last ?? 0))
+  if (last === 0) return 'earliest'
+  const page = await log.read(last - 1, selectorOf([UPDATES, SUBSCRIPTION_EVENTS]), {
+    through: last,
+    maxEvents: 1,
+    maxBytes: 1,
+  })
+  const [event] = page.events
+  return event === undefined ? ids.format(last) : ids.of(event)
+}

@@ -1,0 +1,60 @@
+// GET /topics/{topic}/subscribers, and `?presence=true` on streams: who follows a topic.
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { MillraceError } from '../errors.ts'
+import type { Topic } from '../event.ts'
+import { isPattern } from '../topic-pattern.ts'
+import type { RouteContext } from './context.ts'
+import { validTopic } from './names.ts'
+
+const SUFFIX = '/subscribers'
+
+export const presenceQuery = Type.Optional(
+  Type.Boolean({ description: 'Tell who follows the topics, as `millrace:presence` events.' }),
+)
+
+export const subscribersAnswer = Type.Object({
+  topic: Type.String(),
+  count: Type.Integer({ description: 'Open streams that get its events.' }),
+  subscribers: Type.Optional(
+    Type.Array(Type.Object({ name: Type.String(), streams: Type.Integer() }), {
+      description: 'Those with a name: the `sub` of their token. Where the grant shows them.',
+    }),
+  ),
+})
+
+/**
+ * The topic that is asked about; undefined: nobody asks. A topic whose own name ends so is asked for with its last slash
+ * encoded.
+ */
+export function subscribersTopic(request: FastifyRequest): Topic | undefined {
+  const path = request.raw.url!.split('?')[0]!
+  return path.endsWith(SUFFIX) ? (request.params as { '*': string })['*'].slice(0, -SUFFIX.length) : undefined
+}
+
+/** Errors: MILLRACE_TOPIC_INVALID, and those of `Grant.requireReceive`. */
+export async function sendSubscribers(
+  { presence, limits }: RouteContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  name: string,
+): Promise<FastifyReply> {
+  const topic = validTopic(name, limits)
+  const { grant } = request
+  grant.requireReceive(topic)
+  const { count, names } = await presence.of(topic)
+  const subscribers = [...names].map(([subscriber, streams]) => ({ name: subscriber, streams }))
+  const answer = { topic, count, ...(grant.canSeePresence(topic) && { subscribers }) }
+  return reply
+    .header('cache-control', 'private, no-cache')
+    .type('application/json')
+    .send(JSON.stringify(answer))
+}
+
+/** The topics among these whose presence can be told. Errors: MILLRACE_REQUEST_INVALID. */
+export function watchedTopics(names: readonly string[]): readonly Topic[] {
+  const topics = names.filter(name => !isPattern(name))
+  if (topics.length > 0) return topics
+  throw new MillraceError('MILLRACE_REQUEST_INVALID', 'Presence is told of topics: patterns alone name none.')
+}

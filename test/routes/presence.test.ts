@@ -1,0 +1,158 @@
+// Who follows a topic: asked for, and told to streams that want to know.
+
+import t, { type Test } from 'tap'
+import { EventReader } from '../support/event-reader.ts'
+import { onOwnConnection, startHub, type Reachable, type TestHub } from '../support/hub.ts'
+import { bearer, mint, SECRET } from '../support/tokens.ts'
+
+const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: ['open/*'], anonymousMetrics: false }
+const fast = { presenceIntervalMs: 100 }
+
+interface Subscribers {
+  readonly topic: string
+  readonly count: number
+  readonly subscribers?: readonly { readonly name: string; readonly streams: number }[]
+}
+
+async function subscribersOf(hub: TestHub, topic: string, token?: string): Promise<Subscribers> {
+  const answer = await hub.fetch(
+    `/topics/${topic}/subscribers`,
+    token === undefined ? {} : { headers: bearer(token) },
+  )
+  if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`)
+  return (await answer.json()) as Subscribers
+}
+
+/** Asks until the count is right: streams that were closed by their clients are gone a moment later. */
+async function untilCount(
+  t: Test,
+  hub: TestHub,
+  topic: string,
+  token: string,
+  count: number,
+): Promise<Subscribers> {
+  for (let tries = 0; tries < 100; tries++) {
+    const answer = await subscribersOf(hub, topic, token)
+    if (answer.count === count) return answer
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  t.fail(`the count of '${topic}' never was ${count}`)
+  return subscribersOf(hub, topic, token)
+}
+
+async function open(hub: Reachable, path: string, token?: string): Promise<EventReader> {
+  const stream = await EventReader.open(hub, path, token === undefined ? {} : bearer(token))
+  await stream.next()
+  return stream
+}
+
+async function presenceOf(stream: EventReader): Promise<Record<string, unknown>> {
+  const event = await stream.next()
+  if (event?.event !== 'millrace:presence') throw new Error(`not presence: ${JSON.stringify(event)}`)
+  if (event.id !== undefined) throw new Error('presence moves the cursor')
+  return JSON.parse(event.data) as Record<string, unknown>
+}
+
+for (const workers of [1, 2]) {
+  t.test(`streams and feeds that get a topic's events are its subscribers (${workers} workers)`, async t => {
+    const hub = await startHub(t, { ...closed, workers })
+    const ann = await mint({ receive: ['rooms/**'], sub: 'ann' })
+    const bob = await mint({ receive: ['rooms/**'], presence: ['rooms/*'], sub: 'bob' })
+    t.same(await subscribersOf(hub, 'rooms/1', bob), { topic: 'rooms/1', count: 0, subscribers: [] })
+    const streams = [
+      await open(onOwnConnection(t, hub), '/topics/rooms/1', ann),
+      await open(onOwnConnection(t, hub), '/feed?topic=rooms/1&topic=rooms/*', ann),
+      await open(onOwnConnection(t, hub), '/feed?topic=rooms/**', bob),
+      await open(hub, '/topics/rooms/2', bob),
+      await open(hub, '/topics/rooms/1', await mint({ receive: ['**'] })),
+    ]
+    const { count, subscribers } = await subscribersOf(hub, 'rooms/1', bob)
+    t.equal(count, 4, 'each stream once')
+    t.same(
+      [...subscribers!].sort((one, other) => (one.name < other.name ? -1 : 1)),
+      [
+        { name: 'ann', streams: 2 },
+        { name: 'bob', streams: 1 },
+      ],
+    )
+    t.same(
+      await subscribersOf(hub, 'rooms/1', ann),
+      { topic: 'rooms/1', count: 4 },
+      'names are granted apart',
+    )
+    for (const stream of streams) stream.close()
+    t.match(await untilCount(t, hub, 'rooms/1', bob, 0), { subscribers: [] })
+  })
+}
+
+t.test('who may not receive a topic is not told who does', async t => {
+  const hub = await startHub(t, closed)
+  const status = async (topic: string, token?: string): Promise<number> =>
+    (await hub.fetch(`/topics/${topic}/subscribers`, token === undefined ? {} : { headers: bearer(token) }))
+      .status
+  t.equal(await status('rooms/1'), 401)
+  t.equal(await status('open/1'), 200)
+  t.equal(await status('rooms/1', await mint({ receive: ['other'], presence: ['**'] })), 403)
+  t.equal(await status('.well-known/mercure', await mint({ receive: ['**'], presence: ['**'] })), 400)
+})
+
+t.test('a topic can have a name that ends in subscribers', async t => {
+  const hub = await startHub(t)
+  await hub.publish('rooms/subscribers', 'mine')
+  const history = await hub.fetch('/topics/rooms%2Fsubscribers')
+  t.match(await history.json(), { topic: 'rooms/subscribers', events: [{ data: 'mine' }] })
+  const stream = await EventReader.open(hub, '/topics/rooms/subscribers?after=earliest')
+  t.match((await stream.take(2))[1], { data: 'mine' })
+  stream.close()
+})
+
+for (const workers of [1, 2]) {
+  t.test(`a stream that asks is told who comes and goes (${workers} workers)`, async t => {
+    const hub = await startHub(t, { ...closed, ...fast, workers })
+    const ann = await mint({
+      receive: ['rooms/**'],
+      publish: ['rooms/**'],
+      presence: ['rooms/*'],
+      sub: 'ann',
+    })
+    const bob = await mint({ receive: ['rooms/**'], sub: 'bob' })
+    const watching = await open(hub, '/topics/rooms/1?presence=true', ann)
+    t.same(await presenceOf(watching), { topic: 'rooms/1', count: 1, present: ['ann'] })
+    const joining = await open(onOwnConnection(t, hub), '/feed?topic=rooms/*', bob)
+    t.same(await presenceOf(watching), { topic: 'rooms/1', count: 2, joined: ['bob'], left: [] })
+    await hub.publish('rooms/1', 'hello', bearer(ann))
+    t.match(await watching.next(), { data: 'hello' }, 'events come between')
+    joining.close()
+    t.same(await presenceOf(watching), { topic: 'rooms/1', count: 1, joined: [], left: ['bob'] })
+    watching.close()
+  })
+}
+
+t.test('names come only where the grant shows them, and only changes are told', async t => {
+  const hub = await startHub(t, { ...closed, ...fast })
+  const stream = await open(hub, '/feed?topic=open/1&topic=open/2&topic=open/*&presence=true')
+  const first = [await presenceOf(stream), await presenceOf(stream)]
+  t.same(first, [
+    { topic: 'open/1', count: 1 },
+    { topic: 'open/2', count: 1 },
+  ])
+  const other = await open(hub, '/topics/open/2', await mint({ receive: ['open/*'], sub: 'bob' }))
+  t.same(await presenceOf(stream), { topic: 'open/2', count: 2 })
+  other.close()
+  stream.close()
+})
+
+t.test('presence of patterns alone is refused', async t => {
+  const hub = await startHub(t)
+  const answer = await hub.fetch('/feed?topic=a/*&presence=true')
+  t.equal(answer.status, 400)
+  t.match(await answer.json(), { code: 'MILLRACE_REQUEST_INVALID', detail: /name none/ })
+})
+
+t.test('a name can be any text', async t => {
+  const hub = await startHub(t, closed)
+  const token = await mint({ receive: ['a'], presence: ['a'], sub: '__proto__' })
+  const stream = await open(hub, '/topics/a', token)
+  t.same((await subscribersOf(hub, 'a', token)).subscribers, [{ name: '__proto__', streams: 1 }])
+  stream.close()
+})
