@@ -19,11 +19,8 @@ export const ISSUER = 'https://issuer.example'
 export const AUDIENCE = 'https://hub.example/.well-known/mercure'
 export const DETAIL = 'https://mercure.rocks/authorization-detail'
 
-// To be removed when the schema has it: `mercureSubscriptions`.
-type HubOptions = Partial<Config> & { readonly mercureSubscriptions?: boolean }
-
 /** Anyone may receive public updates and nobody may publish without a token, unless told otherwise. */
-export function startMercureHub(t: Test, options: HubOptions = {}): Promise<TestHub> {
+export function startMercureHub(t: Test, options: Partial<Config> = {}): Promise<TestHub> {
   return startHub(t, {
     jwtKey: SECRET,
     anonymousPublish: [],
