@@ -242,7 +242,7 @@ export const configSchema = Type.Object(
     presenceIntervalMs: Type.Integer({
       group: 'Receiving',
       default: 1000,
-      minimum: 100,
+      minimum: 10,
       maximum: 3_600_000,
       unit: 'ms',
       description: 'How often streams that want to know are told who has come and gone.',
