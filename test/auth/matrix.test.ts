@@ -67,6 +67,8 @@ const GUARDED: readonly (readonly [method: string, path: string, granted: number
   ['GET', '/feed?topic=private/a', 200, { headers: { accept: 'text/event-stream' } }],
   ['GET', '/feed?topic=private/**&after=earliest', 200, { headers: { accept: 'text/event-stream' } }],
   ['GET', '/feed?topic=**', 200, { headers: { accept: 'text/event-stream' } }],
+  ['GET', '/feed?topic=private/a&presence=true', 200, { headers: { accept: 'text/event-stream' } }],
+  ['GET', '/topics/private/a/subscribers', 200],
   ['GET', '/metrics', 200],
   ['POST', '/feed/unknown/token', 404],
   ['PUT', '/session', 204],
