@@ -78,9 +78,17 @@ function warnOfRebinding(config: Config, logger: Logger): void {
   )
 }
 
-/** The configuration was checked: each rule can be read. */
+/** The configuration was checked: each rule can be read. Ours comes last, so that another one can take its place. */
 function retentionRules({ retention, maxTopicNameBytes }: Config): RetentionRule[] {
-  return retention.map(text => parseRetentionRule(text, maxTopicNameBytes) as RetentionRule)
+  const given = retention.map(text => parseRetentionRule(text, maxTopicNameBytes) as RetentionRule)
+  return [...given, SUBSCRIPTION_EVENTS_RULE]
+}
+
+/** Whoever may subscribe makes events by it: what they take must not push out what was published. */
+const SUBSCRIPTION_EVENTS_RULE: RetentionRule = {
+  pattern: '.well-known/mercure/subscriptions',
+  maxEvents: 10_000,
+  maxBytes: 8 * 1024 * 1024,
 }
 
 async function serveHttp(

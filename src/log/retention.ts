@@ -2,7 +2,7 @@
 
 import { LRUCache } from 'lru-cache'
 import type { Topic } from '../event.ts'
-import { patternMatcher, type TopicPattern } from '../topic-pattern.ts'
+import { isPattern, patternMatcher, type TopicPattern } from '../topic-pattern.ts'
 
 export interface Retention {
   /** Beyond it the topic's oldest events go. */
@@ -24,7 +24,7 @@ const MAX_REMEMBERED = 10_000
 
 /** Of the rules that match a topic, the first one holds. */
 export function retentionOf(rules: readonly RetentionRule[], defaults: Retention): RetentionOf {
-  if (rules.length === 0) return () => defaults
+  if (!rules.some(({ pattern }) => isPattern(pattern))) return retentionByName(rules, defaults)
   const compiled = rules.map(({ pattern, ...limits }) => ({
     matches: patternMatcher(pattern),
     retention: { ...defaults, ...limits },
@@ -38,4 +38,12 @@ export function retentionOf(rules: readonly RetentionRule[], defaults: Retention
     }
     return retention
   }
+}
+
+function retentionByName(rules: readonly RetentionRule[], defaults: Retention): RetentionOf {
+  const named = new Map<Topic, Retention>()
+  for (const { pattern, ...limits } of rules) {
+    if (!named.has(pattern)) named.set(pattern, { ...defaults, ...limits })
+  }
+  return topic => named.get(topic) ?? defaults
 }

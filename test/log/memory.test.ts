@@ -23,6 +23,20 @@ t.test('a topic keeps its newest events, as many as it may', async t => {
 })
 
 t.test(
+  'retention: of the rules that name a topic the first one holds, and others have what all have',
+  async t => {
+    const retention = [
+      { pattern: 'a', maxEvents: 1 },
+      { pattern: 'a', maxEvents: 2 },
+    ]
+    const log = open(t, { retention, maxTopicEvents: 2 })
+    for (const data of ['1', '2', '3']) await log.append([text('a', data), text('b', data)])
+    t.same(await kept(log, 'a'), ['3'])
+    t.same(await kept(log, 'b'), ['2', '3'])
+  },
+)
+
+t.test(
   'retention: of the rules that match a topic the first one holds, for count, bytes and age',
   async t => {
     let now = 1_800_000_000_000
