@@ -55,7 +55,8 @@ ${rows.join('\n')}
 }
 
 function optionRow(name: OptionName): string {
-  const flag = OPTIONS[name].type === 'boolean' ? flagName(name).replace('--', '--no-') : flagName(name)
+  const isOn = OPTIONS[name].default === true
+  const flag = isOn ? flagName(name).replace('--', '--no-') : flagName(name)
   const cells = [code(flag), code(environmentName(name)), code(name), typeOf(name)]
   return `| ${[...cells, defaultOf(name), unitOf(name) ?? '', descriptionOf(name)].join(' | ')} |`
 }

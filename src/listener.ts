@@ -189,7 +189,9 @@ async function registerRoutes(
   await openApiRoute(app)
   for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes, healthRoutes])
     await routes(app, context)
-  if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isLoopback(config.host) })
+  // Behind a proxy it is as far from loopback as its clients are.
+  const isForUsOnly = isLoopback(config.host) && allowedHosts.length === 0
+  if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isForUsOnly })
   await metricsRoute(app, readMetrics)
   await errorRoutes(app)
   await welcomeRoute(app)

@@ -76,7 +76,11 @@ export class Grant {
   }
 
   canSeePresence(topic: Topic): boolean {
-    return this.#isAdmin || this.#presence.some(granted => patternCovers(granted, topic))
+    // Anonymous clients may be let see metrics, which name nobody.
+    return (
+      (this.#isAdmin && this.token !== undefined) ||
+      this.#presence.some(granted => patternCovers(granted, topic))
+    )
   }
 
   /** All topics that may be received. Errors: those of a denial, if there are none. */

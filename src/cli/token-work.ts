@@ -28,6 +28,8 @@ export interface GrantFlags {
 }
 
 export interface MintFlags extends GrantFlags {
+  readonly mercurePublish: readonly string[]
+  readonly mercureSubscribe: readonly string[]
   readonly subject?: string
   readonly expires: number
   readonly issuer?: string
@@ -48,10 +50,10 @@ export interface KeyFlags extends GrantFlags {
 }
 
 export async function mint(flags: MintFlags): Promise<void> {
-  const { publish, receive, presence, admin, subject, expires, issuer, audience, keyFile, keyId } = flags
+  const { subject, expires, issuer, audience, keyFile, keyId } = flags
   const now = Math.floor(Date.now() / 1000)
   const claims: JWTPayload = {
-    [GRANT_CLAIM]: { publish, receive, ...(presence.length > 0 && { presence }), ...(admin && { admin }) },
+    ...grantClaims(flags),
     ...(subject !== undefined && { sub: subject }),
     ...(issuer !== undefined && { iss: issuer }),
     ...(audience !== undefined && { aud: audience }),
@@ -64,6 +66,19 @@ export async function mint(flags: MintFlags): Promise<void> {
     process.stdout.write(`${await new SignJWT(claims).setProtectedHeader(header).sign(key)}\n`)
   } catch (error) {
     throw new Failure(`the key cannot sign with ${header.alg}: ${(error as Error).message}`)
+  }
+}
+
+/** A token of Mercure's alone is one of draft 7, which is what its hubs and clients in the field know. */
+function grantClaims(flags: MintFlags): JWTPayload {
+  const { publish, receive, presence, admin, mercurePublish, mercureSubscribe } = flags
+  const isMercures = mercurePublish.length + mercureSubscribe.length > 0
+  const isOurs = publish.length + receive.length + presence.length > 0 || admin === true || !isMercures
+  return {
+    ...(isMercures && { mercure: { publish: mercurePublish, subscribe: mercureSubscribe } }),
+    ...(isOurs && {
+      [GRANT_CLAIM]: { publish, receive, ...(presence.length > 0 && { presence }), ...(admin && { admin }) },
+    }),
   }
 }
 
@@ -144,7 +159,7 @@ function describeToken(token: string): string[] {
   } catch {
     throw new Failure('this is no token: a JWT has three parts with a dot between them')
   }
-  const { publish, receive, admin } = (claims[GRANT_CLAIM] ?? {}) as Record<string, unknown>
+  const { publish, receive, presence, admin } = (claims[GRANT_CLAIM] ?? {}) as Record<string, unknown>
   const rows: [string, string][] = [
     ['signed', `${header.alg}${header.kid === undefined ? '' : `, key ${plainly(header.kid)}`}`],
     ['holder', claims.sub === undefined ? 'nobody in particular' : plainly(claims.sub)],
@@ -156,6 +171,7 @@ function describeToken(token: string): string[] {
     ['expires', claims.exp === undefined ? 'never' : momentOf(claims.exp)],
     ['publish', listOf(publish)],
     ['receive', listOf(receive)],
+    ...(presence === undefined ? [] : [['presence', listOf(presence)] as [string, string]]),
     ...(admin === true ? [['admin', 'yes'] as [string, string]] : []),
   ]
   return rows.map(([name, value]) => `${name.padEnd(11)} ${value}`)
@@ -200,12 +216,13 @@ async function faultOf(token: string, jwtKey: string): Promise<string | undefine
 
 export async function addKey(
   name: string,
-  { file, publish, receive, admin, expires }: KeyFlags,
+  { file, publish, receive, presence, admin, expires }: KeyFlags,
 ): Promise<void> {
   const { key, entry } = makeApiKey({
     name,
     publish,
     receive,
+    ...(presence.length > 0 && { presence }),
     ...(admin && { admin }),
     ...(expires !== undefined && { expires: new Date(Date.now() + expires * 1000).toISOString() }),
   })

@@ -29,6 +29,13 @@ export function addTokenCommand(program: Command): void {
     .description('Mint and explain tokens, make API keys.')
     .addHelpText('after', EXAMPLES)
   withGrant(command.command('mint').description('Print a token.'))
+    .option(
+      '--mercure-publish <topics>',
+      'a topic, URI template or * that it may publish to by Mercure; repeated for more',
+      topics,
+      [],
+    )
+    .option('--mercure-subscribe <topics>', 'the same, of private updates that it may read', topics, [])
     .option('--subject <name>', 'whose it is (`sub`)')
     .option('--expires <time>', 'how long it lives: 90s, 15m, 12h, 30d', parseSpan, 3600)
     .option('--issuer <text>', '`iss`')
@@ -77,6 +84,10 @@ function patterns(text: string, previous: readonly string[]): readonly string[] 
   const fault = patternsFault(added)
   if (fault !== undefined) throw new InvalidArgumentError(`It ${fault}.`)
   return [...previous, ...added]
+}
+
+function topics(text: string, previous: readonly string[]): readonly string[] {
+  return [...previous, text]
 }
 
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const

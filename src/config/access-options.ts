@@ -104,6 +104,14 @@ export const accessOptions = {
     description:
       'Take tokens from the query parameter `authorization` too. Addresses end up in logs: prefer cookies.',
   }),
+  publicUrl: Type.Optional(
+    Type.String({
+      group: 'Access',
+      placeholder: 'url',
+      description:
+        "Where clients reach the hub, if a proxy stands between: `https://hub.example.org`. Its host is an allowed one, and its pages are the hub's own.",
+    }),
+  ),
   allowedHost: Type.Array(Type.String(), {
     group: 'Access',
     placeholder: 'name',

@@ -15,6 +15,7 @@ export function checkConfig(config: Config, given: GivenOptions): void {
     sizeFault(config) ??
     openHostFault(config, given) ??
     tokenFault(config) ??
+    publicUrlFault(config) ??
     listFault(config) ??
     retentionFault(config)
   if (fault !== undefined) throw new MillraceError('MILLRACE_CONFIG_INVALID', fault)
@@ -83,6 +84,11 @@ function tokenFault({ jwtKey, jwtKeyFile, jwksUrl, jwtAudience }: Config): strin
   return '--jwks-url is given without --jwt-audience: tokens that its issuer made for others would be taken'
 }
 
+function publicUrlFault({ publicUrl }: Config): string | undefined {
+  if (publicUrl === undefined || (isOrigin(publicUrl) && /^https?:/.test(publicUrl))) return undefined
+  return `--public-url is ${JSON.stringify(publicUrl)}, but it takes a scheme, a host and perhaps a port: https://hub.example.org`
+}
+
 function listFault(config: Config): string | undefined {
   for (const name of ['anonymousPublish', 'anonymousReceive', 'compressionExclude'] as const) {
     for (const pattern of config[name]) {
@@ -106,7 +112,7 @@ function retentionFault({ retention, maxTopicNameBytes, maxBodyBytes }: Config):
   return undefined
 }
 
-// Browsers send the origin in exactly this spelling; any other would never match.
+// Browsers send the origin in exactly this spelling; any other would never match, and neither would a pattern.
 function isOrigin(origin: string): boolean {
-  return URL.canParse(origin) && new URL(origin).origin === origin
+  return URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes('*')
 }

@@ -31,14 +31,21 @@ export interface ConfigSources {
 /** Errors: MILLRACE_CONFIG_INVALID, with a detail that names the option and where its value came from. */
 export function loadConfig(sources: ConfigSources = {}): Config {
   const { flags = {}, env = environment, cwd = process.cwd() } = sources
-  const given = {
+  const given = withPublicHost({
     ...fromFile(present(flags.config) ?? present(env.MILLRACE_CONFIG), cwd),
     ...fromEnvironment(env),
     ...fromFlags(flags),
-  }
+  })
   const config = { ...DEFAULTS, ...anonymousDefaults(given), ...logDefaults(given), ...given } as Config
   checkConfig(config, given)
   return frozen(config)
+}
+
+/** Whoever names the hub's address means it to answer there. */
+function withPublicHost(given: GivenOptions): GivenOptions {
+  const { publicUrl = '', allowedHost = [] } = given
+  if (!URL.canParse(publicUrl)) return given
+  return { ...given, allowedHost: [...allowedHost, new URL(publicUrl).hostname] }
 }
 
 // Memory is scarcer than disk.

@@ -404,7 +404,7 @@ export type Config = {
 } & { readonly [Name in OptionalName]: string | undefined }
 
 /** These have no default. */
-type OptionalName = 'cert' | 'key' | 'jwtKey' | 'jwtKeyFile' | 'jwksUrl' | 'apiKeysFile'
+type OptionalName = 'publicUrl' | 'cert' | 'key' | 'jwtKey' | 'jwtKeyFile' | 'jwksUrl' | 'apiKeysFile'
 
 /** What one source sets: some of the options, checked one by one. */
 export type GivenOptions = { readonly [Name in OptionName]?: Config[Name] }

@@ -15,6 +15,8 @@ export interface AppOptions extends UnfinishedOptions {
   readonly logger: Logger
   /** Certificate and key; absent: plain HTTP/1.1. */
   readonly tls?: TlsMaterial | undefined
+  /** Where clients reach the hub, as an origin; undefined: where their requests say. */
+  readonly publicUrl: string | undefined
   readonly maxHeaderBytes: number
   readonly maxStreamsPerConnection: number
   /** How long a TLS handshake may take, and a request's head on HTTP/1.1, in milliseconds. */
@@ -59,6 +61,7 @@ export function createApp(
       answerClientError(error, socket)
     },
   }) as unknown as FastifyInstance
+  app.decorate('publicOrigin', options.publicUrl)
   connections.follow(app.server, options.tls !== undefined)
   app.setErrorHandler(sendProblem)
   readBodiesOurselves(app)

@@ -4,6 +4,7 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
+import { originOf } from './public-origin.ts'
 
 export interface CrossOriginOptions {
   /** Origins as browsers spell them, such as `https://app.example.org`. */
@@ -53,7 +54,7 @@ const EXPOSED_HEADERS = [
 ]
 
 export function isSameOrigin(origin: string, request: FastifyRequest): boolean {
-  return origin === `${request.protocol}://${request.host}`
+  return origin === originOf(request) || origin === `${request.protocol}://${request.host}`
 }
 
 function isAllowed(origin: string, { allowedOrigins, isLoopback }: CrossOriginOptions): boolean {

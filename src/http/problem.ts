@@ -3,6 +3,7 @@
 
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ERRORS, MillraceError, type ErrorCode } from '../errors.ts'
+import { originOf } from './public-origin.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
@@ -51,7 +52,7 @@ declare module 'fastify' {
 /** Where a client learns how to get a token (RFC 9728, section 5.1). */
 function metadataOf(request: FastifyRequest): string {
   const path = request.routeOptions.config?.resourceMetadata
-  return path === undefined ? '' : `, resource_metadata="${request.protocol}://${request.host}${path}"`
+  return path === undefined ? '' : `, resource_metadata="${originOf(request)}${path}"`
 }
 
 /** What a client is told of tokens (RFC 6750, section 3), by error. */

@@ -5,6 +5,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { decodeJwt } from 'jose'
 import t from 'tap'
 import { makeApiKey, parseApiKeys } from '../../src/auth/api-keys.ts'
 import { startHub } from '../support/hub.ts'
@@ -16,33 +17,54 @@ const closed = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: f
 
 t.test('a minted token opens what it says, for as long as it says', async t => {
   const hub = await startHub(t, { ...closed, jwtKey: SECRET })
-  const args = [
-    'token',
-    'mint',
-    '--receive',
-    'a,b/*',
-    '--publish',
-    'a',
-    '--subject',
-    'ann',
-    '--expires',
-    '2s',
-  ]
-  const { code, stdout, stderr } = await runCli(t, args, { env })
-  t.same({ code, stderr }, { code: 0, stderr: '' })
-  const token = stdout.trim()
+  const minted = async (expires: string): Promise<string> => {
+    const args = [
+      'token',
+      'mint',
+      '--receive',
+      'a,b/*',
+      '--publish',
+      'a',
+      '--presence',
+      'a',
+      '--subject',
+      'ann',
+    ]
+    const { code, stdout, stderr } = await runCli(t, [...args, '--expires', expires], { env })
+    t.same({ code, stderr }, { code: 0, stderr: '' })
+    return stdout.trim()
+  }
+  const token = await minted('1h')
   t.equal((await hub.fetch('/topics/b/c', { headers: bearer(token) })).status, 200)
   t.equal((await hub.fetch('/topics/c', { headers: bearer(token) })).status, 403)
   const explained = await runCli(t, ['token', 'explain'], { env, input: token })
   t.match(
     explained.stdout,
-    /signed +HS256\nholder +ann\nexpires .*\npublish +a\nreceive +a, b\/\*\nIt is good\.\n$/,
+    /signed +HS256\nholder +ann\nexpires .*\npublish +a\nreceive +a, b\/\*\npresence +a\nIt is good\.\n$/,
   )
-  while ((await hub.fetch('/topics/a', { headers: bearer(token) })).status === 200)
+  const short = await minted('2s')
+  while ((await hub.fetch('/topics/a', { headers: bearer(short) })).status === 200)
     await new Promise(resolve => setTimeout(resolve, 100))
-  t.match(await runCli(t, ['token', 'explain'], { env, input: token }), { code: 1, stderr: /has expired/ })
+  t.match(await runCli(t, ['token', 'explain'], { env, input: short }), { code: 1, stderr: /has expired/ })
   const unknown = await runCli(t, ['token', 'explain'], { env: { MILLRACE_JWT_KEY: '' }, input: token })
   t.match(unknown, { code: 0, stdout: /Not verified/ })
+})
+
+t.test('a token for Mercure alone needs nothing of others, and publishes there', async t => {
+  const hub = await startHub(t, { ...closed, jwtKey: SECRET, jwtIssuer: ['i'], jwtAudience: ['a'] })
+  const args = ['token', 'mint', '--mercure-publish', 'https://a.org/{id}', '--mercure-subscribe', '*']
+  const token = (await runCli(t, args, { env })).stdout.trim()
+  const publish = async (topic: string): Promise<number> => {
+    const body = new URLSearchParams({ topic, data: 'x' })
+    const init = { method: 'POST', body, headers: bearer(token) }
+    return (await hub.fetch('/.well-known/mercure', init)).status
+  }
+  t.equal(await publish('https://a.org/1'), 200)
+  t.equal(await publish('https://b.org/1'), 403)
+  t.match(decodeJwt(token), {
+    mercure: { publish: ['https://a.org/{id}'], subscribe: ['*'] },
+    millrace: undefined,
+  })
 })
 
 t.test(

@@ -53,6 +53,7 @@ t.test('every option can be set from the environment under its own name', async 
     log: 'memory:',
     retention: 'a events=5',
     host: 'localhost',
+    publicUrl: 'https://hub.example.org',
     corsOrigin: 'https://a.org,https://b.org:8443',
     maxBufferedBytes: '99999',
     maxHeaderBytes: '2048',
@@ -62,8 +63,8 @@ t.test('every option can be set from the environment under its own name', async 
     jwksUrl: 'https://id.example.org/keys',
     jwksMaxAgeMs: '20000',
   }
-  // The key of tokens comes from one place.
-  const exclusive: readonly string[] = ['jwtKeyFile', 'jwksUrl']
+  // The key of tokens comes from one place, and a public URL brings its host.
+  const exclusive: readonly string[] = ['jwtKeyFile', 'jwksUrl', 'publicUrl']
   for (const name of ['jwtKeyFile', 'jwksUrl'] as const) {
     const env = { [environmentName(name)]: special[name] ?? 'x', MILLRACE_JWT_AUDIENCE: 'a' }
     t.equal(load({ env })[name], special[name] ?? 'x')
@@ -222,4 +223,29 @@ t.test('clients take their hub from flags, then from the environment', async t =
   t.throws(() => loadClientSettings({}, { MILLRACE_URL: 'localhost' }), /MILLRACE_URL is "localhost"/)
   t.throws(() => loadClientSettings({ cacert: 'no/such.pem' }, {}), /--cacert is no\/such.pem/)
   t.throws(() => loadClientSettings({ cacert: 'package.json' }, {}), /holds no PEM certificate/)
+})
+
+t.test('a public URL names a host, and whoever can be reached from outside is closed', async t => {
+  const publicUrl = 'https://hub.example.org:8443'
+  t.throws(() => load({ env: { MILLRACE_PUBLIC_URL: publicUrl } }), /nothing says who may use the hub/)
+  const env = {
+    MILLRACE_PUBLIC_URL: publicUrl,
+    MILLRACE_JWT_KEY: 'x'.repeat(32),
+    MILLRACE_ALLOWED_HOST: 'other',
+  }
+  t.match(load({ env }), { publicUrl, allowedHost: ['other', 'hub.example.org'], anonymousReceive: [] })
+  for (const wrong of [
+    'hub.example.org',
+    'https://hub.example.org/',
+    'https://hub.example.org/x',
+    'ftp://a',
+    'x',
+  ]) {
+    t.throws(() => load({ env: { ...env, MILLRACE_PUBLIC_URL: wrong } }), /takes a scheme, a host/, wrong)
+  }
+})
+
+t.test('an origin is no pattern', async t => {
+  for (const wrong of ['*', 'https://*.example.org'])
+    t.throws(() => load({ env: { MILLRACE_CORS_ORIGIN: wrong } }), /an origin is a scheme/, wrong)
 })

@@ -7,10 +7,11 @@ import { Writable } from 'node:stream'
 import t from 'tap'
 import type { Config } from '../../src/config/schema.ts'
 import { dataOf } from '../support/history.ts'
-import { Http1Client } from '../support/http1-client.ts'
+import { Http1Client, type Http1Answer } from '../support/http1-client.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { expectProblem } from '../support/problem.ts'
+import { SECRET } from '../support/tokens.ts'
 
 const APP = 'https://app.example.org'
 
@@ -208,3 +209,29 @@ function ownAddress(): string | undefined {
   const addresses = Object.values(networkInterfaces()).flatMap(each => each ?? [])
   return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address
 }
+
+t.test('behind a proxy the hub is where it was told that clients reach it', async t => {
+  const publicUrl = 'https://hub.example.org'
+  const hub = await startHub(t, {
+    tls: false,
+    publicUrl,
+    allowedHost: ['hub.example.org'],
+    jwtKey: SECRET,
+    anonymousReceive: ['a'],
+    anonymousPublish: ['a'],
+  })
+  const ask = async (path: string, origin = publicUrl): Promise<Http1Answer> => {
+    const client = await Http1Client.connect(t, hub)
+    client.socket.write(`GET ${path} HTTP/1.1\r\nhost: hub.example.org\r\norigin: ${origin}\r\n\r\n`)
+    return client.answer()
+  }
+  t.equal((await ask('/topics/a')).status, 200, 'its own pages')
+  t.equal((await ask('/topics/a', 'https://else.example.org')).status, 403)
+  const challenged = await ask('/.well-known/mercure?topic=a')
+  t.match(
+    challenged.headers['www-authenticate'],
+    `resource_metadata="${publicUrl}/.well-known/oauth-protected-resource/.well-known/mercure"`,
+  )
+  const metadata = await ask('/.well-known/oauth-protected-resource/.well-known/mercure')
+  t.match(JSON.parse(metadata.text), { resource: `${publicUrl}/.well-known/mercure` })
+})

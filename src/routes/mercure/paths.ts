@@ -1,6 +1,7 @@
 // Where the Mercure protocol is spoken, and the topics of the log that hold what it keeps.
 
 import type { FastifyRequest } from 'fastify'
+import { originOf } from '../../http/public-origin.ts'
 
 export const HUB_PATH = '/.well-known/mercure'
 export const SUBSCRIPTIONS_PATH = `${HUB_PATH}/subscriptions`
@@ -13,8 +14,8 @@ export const UPDATES = '.well-known/mercure'
 export const SUBSCRIPTION_EVENTS = '.well-known/mercure/subscriptions'
 
 /** The hub's URL as the client of this request sees it: what relative topics and patterns are resolved against. */
-export function hubUrl({ protocol, host }: FastifyRequest): string {
-  return `${protocol}://${host}${HUB_PATH}`
+export function hubUrl(request: FastifyRequest): string {
+  return `${originOf(request)}${HUB_PATH}`
 }
 
 /** Percent-encodes all but unreserved characters (RFC 3986, section 2.3), as a variable of a simple template is. */

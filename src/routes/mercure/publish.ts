@@ -2,6 +2,7 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MillraceError } from '../../errors.ts'
+import { RESERVED_TYPE_PREFIX } from '../../event.ts'
 import { readText } from '../../http/body.ts'
 import { requestKey } from '../../http/idempotency-key.ts'
 import { requirePublishRate } from '../publish.ts'
@@ -28,13 +29,17 @@ export function publishRoute(app: FastifyInstance, context: MercureContext): voi
       },
     },
     async (request, reply) => {
-      const id = await publish(context, request)
+      const { id, isNew } = await publish(context, request)
+      if (!isNew) reply.header('idempotent-replayed', 'true')
       return reply.type('text/plain; charset=utf-8').send(id)
     },
   )
 }
 
-async function publish(context: MercureContext, request: FastifyRequest): Promise<string> {
+async function publish(
+  context: MercureContext,
+  request: FastifyRequest,
+): Promise<{ id: string; isNew: boolean }> {
   const { hub, limits, ids, rates, currentGrant } = context
   requireSomeRight(context, request)
   requireForm(request)
@@ -45,8 +50,8 @@ async function publish(context: MercureContext, request: FastifyRequest): Promis
   request.grant = await currentGrant(request.grant)
   requirePublish(context, request, update.topics)
   const events = [eventOf(update)]
-  const { last } = await hub.publish(events, key?.next(events))
-  return update.id ?? ids.format(last)
+  const { last, added } = await hub.publish(events, key?.next(events))
+  return { id: update.id ?? ids.format(last), isNew: added > 0 }
 }
 
 /** Before the body is read. Errors: MILLRACE_TOKEN_MISSING, MILLRACE_TOKEN_INVALID, MILLRACE_FORBIDDEN. */
@@ -115,7 +120,9 @@ function readId(field: FormField | undefined): string | undefined {
 function readType(field: FormField | undefined): string | undefined {
   if (field === undefined || field.value === '') return undefined
   const type = requirePlain('type', field.value)
-  if (type === 'mercure') throw invalid("'type' is 'mercure', which is for the hub's own events")
+  if (type === 'mercure' || type.startsWith(RESERVED_TYPE_PREFIX)) {
+    throw invalid(`'type' is ${shown(type)}, which is for the hub's own events`)
+  }
   return type
 }
 

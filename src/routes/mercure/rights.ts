@@ -23,6 +23,7 @@ export interface RightsOptions {
   /** Accepted by the authenticator already, where they are there; a draft 8 token must have both. */
   readonly jwtIssuer: readonly string[]
   readonly jwtAudience: readonly string[]
+  readonly publicUrl: string | undefined
   readonly isLoopback: boolean
 }
 
@@ -80,9 +81,12 @@ function requireAccessToken(
   if (claims.exp === undefined) throw invalid("it has no 'exp'")
   if (typeof claims.iss !== 'string' || claims.iss === '') throw invalid("it has no 'iss'")
   if (claims.aud === undefined) throw invalid("it has no 'aud'")
-  const { jwtIssuer, jwtAudience, isLoopback } = options
-  if (!isLoopback && (jwtIssuer.length === 0 || jwtAudience.length === 0)) {
-    throw invalid('the hub was not told whose tokens are for it: --jwt-issuer and --jwt-audience')
+  const { jwtIssuer, jwtAudience, publicUrl, isLoopback } = options
+  const knowsItself = jwtAudience.length > 0 || publicUrl !== undefined
+  if (!isLoopback && (jwtIssuer.length === 0 || !knowsItself)) {
+    throw invalid(
+      'the hub was not told whose tokens are for it: --jwt-issuer, and --jwt-audience or --public-url',
+    )
   }
   if (jwtAudience.length === 0 && ![claims.aud].flat().includes(url)) {
     throw invalid(`its 'aud' does not name this hub, which is ${url}`)
