@@ -40,7 +40,7 @@ class WholeLog extends RemoteLog {
 eventLogContract(
   'a memory log in another thread',
   async options => new WholeLog(new MemoryLog({ ...ROOMY, ...options })),
-  50,
+  25,
 )
 
 eventLogContract(
@@ -49,5 +49,5 @@ eventLogContract(
     const directory = join(root, `${directories++}`)
     return new WholeLog(await SqliteLog.open({ ...ROOMY, cacheBytes: 20_000, directory, ...options }))
   },
-  10,
+  5,
 )

@@ -26,5 +26,5 @@ eventLogContract(
       directory: join(root, `${directories++}`),
       ...options,
     }),
-  25,
+  12,
 )
