@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import type { Headers, RequestInit, Response } from 'undici'
 import { Inbox } from '../../support/inbox.ts'
 import { bearer } from '../../support/tokens.ts'
-import type { TestHub } from '../../support/hub.ts'
+import type { Reachable } from '../../support/hub.ts'
 
 /** As an EventSource would dispatch it. */
 export interface Update {
@@ -41,7 +41,7 @@ export class UpdateStream {
   }
 
   /** Rejects when it is refused. Closed when the test ends. */
-  static async open(t: Test, hub: TestHub, path: string, options: OpenOptions = {}): Promise<UpdateStream> {
+  static async open(t: Test, hub: Reachable, path: string, options: OpenOptions = {}): Promise<UpdateStream> {
     const { token, headers = {}, init } = options
     const abort = new AbortController()
     const response = await hub.fetch(path, {
@@ -59,7 +59,8 @@ export class UpdateStream {
 
   /** The next update. Rejects when none comes for long, when the stream ends, and when it is malformed. */
   async next(): Promise<Update> {
-    const items = await this.#inbox.take(this.#taken + 1)
+    const { items } = this.#inbox
+    if (items.length <= this.#taken) await this.#inbox.take(this.#taken + 1)
     const item = items[this.#taken]!
     if (item === ENDED) throw new Error('the stream has ended')
     if (item instanceof Error) throw item
