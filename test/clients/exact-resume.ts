@@ -1,7 +1,7 @@
 // What every client that resumes must get, whatever happens to its connections: each event once, in order, whole.
 
 import type { Test } from 'tap'
-import { startHub } from '../support/hub.ts'
+import { startHub, type TestHub } from '../support/hub.ts'
 import { Inbox } from '../support/inbox.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 
@@ -12,31 +12,49 @@ export type Follow = (
   deliver: (data: string) => void,
 ) => (() => void) | Promise<() => void>
 
+/** What is followed, and how events get there. */
+export interface Source {
+  readonly hub: TestHub
+  /** From the earliest event on. */
+  readonly path: string
+  readonly publish: (data: string) => Promise<unknown>
+}
+
 // An event spans several TLS records and HTTP/2 frames, so cuts fall inside events as well as between them.
 const LONGEST_EVENT = 50_000
 const CUTS = [90_001, 130_017, 101_003, 250_007, 115_551, 96_461]
 
-export async function resumesExactly(t: Test, follow: Follow): Promise<void> {
-  const hub = await startHub(t, { retryMs: 5 })
+export async function resumesExactly(
+  t: Test,
+  follow: Follow,
+  open: (t: Test) => Promise<Source> = openTopic,
+  events = 200,
+): Promise<void> {
+  const { hub, path, publish } = await open(t)
   let cuts = 0
   const cutAfterBytes = (): number => CUTS[cuts++ % CUTS.length]!
   const relay = await CuttingRelay.open(t, hub, { cutAfterBytes })
   const inbox = new Inbox<string>()
-  t.teardown(await follow(`${relay.url}/topics/numbers?after=earliest`, relay, data => inbox.push(data)))
+  t.teardown(await follow(relay.url + path, relay, data => inbox.push(data)))
 
-  const sent = Array.from({ length: 200 }, (_, number) => eventData(number))
-  for (const data of sent) await hub.publish('numbers', data)
+  const sent = Array.from({ length: events }, (_, number) => eventData(number))
+  for (const data of sent) await publish(data)
   const received = await inbox.take(sent.length)
   t.same(received.map(label), sent.map(label), 'every event once, in order')
   t.ok(
     received.every((data, at) => data === sent[at]),
     'every event whole',
   )
-  t.ok(relay.taken >= 5, `over ${relay.taken} connections`)
+  t.ok(relay.taken >= events / 40, `over ${relay.taken} connections`)
 
   relay.cut()
-  await hub.publish('numbers', 'the end')
+  await publish('the end')
   t.equal((await inbox.take(sent.length + 1)).at(-1), 'the end', 'nothing is repeated after the last event')
+}
+
+async function openTopic(t: Test): Promise<Source> {
+  const hub = await startHub(t, { retryMs: 5 })
+  return { hub, path: '/topics/numbers?after=earliest', publish: data => hub.publish('numbers', data) }
 }
 
 // Every seventh one is long.

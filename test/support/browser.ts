@@ -48,8 +48,12 @@ export interface PageAnswer {
 }
 
 // What page.js defines, for functions that run in the page.
-declare const follow: (name: string, url: string, types?: readonly string[]) => void
+declare const follow: (name: string, url: string, types: readonly string[], init: EventSourceOptions) => void
 declare const request: (url: string, init?: object) => Promise<PageAnswer>
+
+export interface EventSourceOptions {
+  readonly withCredentials?: boolean
+}
 
 export class BrowserPage {
   readonly page: Page
@@ -77,8 +81,14 @@ export class BrowserPage {
   }
 
   /** Opens an EventSource in the page; its events bear this name. */
-  follow(name: string, url: string, types: readonly string[] = []): Promise<void> {
-    return this.page.evaluate(([source, ...args]) => follow(source, ...args), [name, url, types] as const)
+  follow(
+    name: string,
+    url: string,
+    types: readonly string[] = [],
+    init: EventSourceOptions = {},
+  ): Promise<void> {
+    const parameters = [name, url, types, init] as const
+    return this.page.evaluate(([source, ...args]) => follow(source, ...args), parameters)
   }
 
   /** Fetches from within the page. */

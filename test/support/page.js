@@ -11,8 +11,8 @@ const OUR_TYPES = [
   'millrace:bye',
 ]
 
-globalThis.follow = (name, url, types = []) => {
-  const source = new EventSource(url)
+globalThis.follow = (name, url, types = [], init = {}) => {
+  const source = new EventSource(url, init)
   for (const each of [...OUR_TYPES, ...types]) {
     source.addEventListener(each, ({ type, data, lastEventId }) => {
       globalThis.deliver({ name, type, data, id: lastEventId, readyState: source.readyState })

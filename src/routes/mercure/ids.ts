@@ -71,18 +71,22 @@ export class ChosenIds {
   /** Where the updates stand that have this id and are kept, the oldest first; some that are gone may be among them. */
   async positionsOf(id: string): Promise<readonly Position[]> {
     await (this.#loaded ??= this.#load())
-    return this.#positions.get(id) ?? []
+    return this.#positions.get(id) ?? this.#undeliveredPositionsOf(id)
+  }
+
+  /** Whoever published knows an update before it is delivered here, and so does who was given it by another thread. */
+  async #undeliveredPositionsOf(id: string): Promise<readonly Position[]> {
+    const { log, position } = this.#hub
+    const positions: Position[] = []
+    for await (const event of this.#history(position, log.head())) {
+      if (updateOf(event).id === id) positions.push(event.position)
+    }
+    return positions
   }
 
   async #load(): Promise<void> {
-    const { log, position: through } = this.#hub
     try {
-      for (let after = 0; after < through;) {
-        const limit = { through, maxEvents: PAGE_EVENTS, maxBytes: PAGE_BYTES }
-        const page = await log.read(after, HISTORY, limit)
-        for (const event of page.events) this.#add(event)
-        after = page.position
-      }
+      for await (const event of this.#history(0, this.#hub.position)) this.#add(event)
       for (const event of this.#newer) this.#add(event)
       this.#isLoaded = true
     } catch (error) {
@@ -92,6 +96,15 @@ export class ChosenIds {
       throw error
     } finally {
       this.#newer = []
+    }
+  }
+
+  async *#history(after: Position, through: Position): AsyncGenerator<StoredEvent, void> {
+    while (after < through) {
+      const limit = { through, maxEvents: PAGE_EVENTS, maxBytes: PAGE_BYTES }
+      const page = await this.#hub.log.read(after, HISTORY, limit)
+      yield* page.events
+      after = page.position
     }
   }
 

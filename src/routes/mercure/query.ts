@@ -1,5 +1,6 @@
 // What a subscription asks for, and by which draft: `topic` selectors are draft 7's, `match` and its like draft 8's.
 
+import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../../errors.ts'
 import { parseForm, type FormField } from './form.ts'
@@ -90,9 +91,11 @@ function lengthFault(value: string): string | undefined {
   return isLong ? `longer than ${MAX_PATTERN_BYTES} bytes` : undefined
 }
 
-/** Clients send ids as they are, in UTF-8, and Node reads headers as Latin-1. */
+/** An EventSource sends ids in UTF-8, which Node reads as Latin-1; whoever uses `fetch` sends them in Latin-1 as it is. */
 function headerText(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' ? Buffer.from(value, 'latin1').toString() : undefined
+  if (typeof value !== 'string') return undefined
+  const bytes = Buffer.from(value, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : value
 }
 
 function invalid(detail: string): MillraceError {

@@ -5,7 +5,7 @@ import { SignJWT } from 'jose'
 import type { Test } from 'tap'
 import type { RequestInit, Response } from 'undici'
 import type { Config } from '../../../src/config/schema.ts'
-import { startHub, type TestHub } from '../../support/hub.ts'
+import { startHub, type Reachable, type TestHub } from '../../support/hub.ts'
 import { bearer, SECRET } from '../../support/tokens.ts'
 
 export const HUB = '/.well-known/mercure'
@@ -119,7 +119,7 @@ export const FORM = 'application/x-www-form-urlencoded'
 
 /** Posts fields, or a body as it stands. */
 export function post(
-  hub: TestHub,
+  hub: Reachable,
   body: Fields | string | Buffer,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
@@ -134,7 +134,7 @@ export interface Publisher {
   readonly post: (body: Fields | string | Buffer) => Promise<Response>
 }
 
-export function publisherWith(hub: TestHub, token: string): Publisher {
+export function publisherWith(hub: Reachable, token: string): Publisher {
   const send = (body: Fields | string | Buffer): Promise<Response> => post(hub, body, bearer(token))
   return {
     post: send,

@@ -59,7 +59,8 @@ export class UpdateStream {
 
   /** The next update. Rejects when none comes for long, when the stream ends, and when it is malformed. */
   async next(): Promise<Update> {
-    const items = await this.#inbox.take(this.#taken + 1)
+    const { items } = this.#inbox
+    if (items.length <= this.#taken) await this.#inbox.take(this.#taken + 1)
     const item = items[this.#taken]!
     if (item === ENDED) throw new Error('the stream has ended')
     if (item instanceof Error) throw item
