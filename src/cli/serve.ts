@@ -41,8 +41,8 @@ async function serve(command: Command): Promise<void> {
   const config = loadConfig({ flags: givenFlags(command) })
   const { startServer } = await import('../server.ts')
   const server = await startServer(config)
-  announce(config, server)
   stopOnSignals(server)
+  announce(config, server)
 }
 
 // Where stdout carries JSON lines, it carries nothing else.
