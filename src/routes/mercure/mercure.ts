@@ -11,12 +11,8 @@ import { SUBSCRIPTION_EVENTS, UPDATES } from './paths.ts'
 import { publishRoute } from './publish.ts'
 import { mercureStreams } from './stream.ts'
 import { subscribeRoutes } from './subscribe.ts'
-import {
-  OPEN_SUBSCRIPTIONS,
-  subscriptionEvent,
-  subscriptionRoutes,
-  subscriptionsOf,
-} from './subscriptions.ts'
+import { subscriptionEvent, subscriptionsOf } from './subscription.ts'
+import { OPEN_SUBSCRIPTIONS, subscriptionRoutes } from './subscriptions.ts'
 import { UpdateIndex } from './update-index.ts'
 
 export async function mercureRoutes(

@@ -1,97 +1,18 @@
-// Active subscriptions: an event when one begins or ends, and documents of those that are open (draft 7, section 8; draft 8,
-// section 8). Each draft has its own documents, of the subscriptions that were made by it.
+// GET /.well-known/mercure/subscriptions and below: which subscriptions are open, those of a matcher, or one. Each draft is told
+// of the subscriptions that were made by it.
 
 import { Buffer } from 'node:buffer'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Grant } from '../../auth/grant.ts'
 import { MillraceError } from '../../errors.ts'
-import type { OpenStream } from '../../http/event-streams.ts'
 import type { Question } from '../../http/thread-questions.ts'
 import { selectorOf } from '../../topic-pattern.ts'
 import type { MercureContext } from './context.ts'
-import type { Matcher } from './matcher.ts'
 import { encodeSegment, HUB_PATH, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
-import { rightsOf, rightsOfGrant, type Draft, type MercureRights, type RightsOptions } from './rights.ts'
-import type { MercureSelector } from './selection.ts'
+import { rightsOf, type Draft } from './rights.ts'
 import { MERCURE_CONFIG } from './subscribe.ts'
-import { eventOf, type Update } from './update.ts'
-
-/** One matcher of one open stream. */
-export interface Subscription {
-  readonly draft: Draft
-  /** Its topic, which is its id. */
-  readonly id: string
-  readonly subscriber: string
-  readonly type: Matcher['type']
-  readonly value: string
-  readonly payload: unknown
-}
+import { documentOf, JSON_LD, memberOf, type Subscription } from './subscription.ts'
 
 export const OPEN_SUBSCRIPTIONS: Question<undefined, Subscription[]> = { name: 'mercure subscriptions' }
-
-/** The subscriptions that an open stream makes. */
-export function subscriptionsOf(
-  { feed, selector, grant }: Pick<OpenStream, 'feed' | 'selector' | 'grant'>,
-  options: RightsOptions,
-): Subscription[] {
-  const { draft, matchers, url } = selector as MercureSelector
-  const rights = readableRights(grant, url, options)
-  const unique = new Map(matchers.map(matcher => [matcher.key, matcher]))
-  return [...unique.values()].map(({ type, value }) => ({
-    draft,
-    id: `${SUBSCRIPTIONS_PATH}/${pathOf(draft, type, value)}/${encodeSegment(feed)}`,
-    subscriber: feed,
-    type,
-    value,
-    payload: rights?.payloadOf(value),
-  }))
-}
-
-/** A token that has become useless since does not keep its subscriptions from ending. */
-function readableRights(grant: Grant, url: string, options: RightsOptions): MercureRights | undefined {
-  try {
-    return rightsOfGrant(grant, url, options)
-  } catch {
-    return undefined
-  }
-}
-
-function pathOf(draft: Draft, type: Matcher['type'], value: string): string {
-  return draft === 7 ? encodeSegment(value) : `${type}/${encodeSegment(value)}`
-}
-
-/** The event that tells of it. */
-export function subscriptionUpdate(subscription: Subscription, isActive: boolean): Update {
-  const { draft, id } = subscription
-  return {
-    topics: [id],
-    isPrivate: true,
-    type: draft === 8 ? 'mercure' : undefined,
-    data: JSON.stringify(documentOf(subscription, isActive), undefined, 2),
-  }
-}
-
-export function subscriptionEvent(subscription: Subscription, isActive: boolean): ReturnType<typeof eventOf> {
-  return eventOf(subscriptionUpdate(subscription, isActive), SUBSCRIPTION_EVENTS)
-}
-
-const JSON_LD = { '@context': 'https://mercure.rocks/' } as const
-
-function documentOf(subscription: Subscription, active: boolean): object {
-  return { ...(subscription.draft === 7 && JSON_LD), ...memberOf(subscription, active) }
-}
-
-function memberOf({ draft, id, subscriber, type, value, payload }: Subscription, active: boolean): object {
-  const what = draft === 7 ? { topic: value } : { match: value, match_type: type }
-  return {
-    id,
-    type: draft === 7 ? 'Subscription' : 'subscription',
-    subscriber,
-    ...what,
-    active,
-    ...(payload !== undefined && { payload }),
-  }
-}
 
 export function subscriptionRoutes(app: FastifyInstance, context: MercureContext): void {
   const options = {
