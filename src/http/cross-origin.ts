@@ -19,6 +19,7 @@ export async function crossOrigin(app: FastifyInstance, options: CrossOriginOpti
   const { isLoopback } = options
   const allowedHosts = options.allowedHosts.map(name => name.toLowerCase())
   const answersToSome = isLoopback || allowedHosts.length > 0
+  app.decorate('checksHost', answersToSome)
   app.addHook('onRequest', (request, reply, done) => {
     // Any name can be made to resolve to this machine (DNS rebinding): then a foreign page is of the same origin.
     if (answersToSome && !isOwnHost(request, { isLoopback, allowedHosts })) {

@@ -243,7 +243,6 @@ function respond(request: FastifyRequest, reply: FastifyReply, coding: object): 
   if (stream === undefined) {
     // A browser that would reconnect on the same connection while the hub drains gets a 503, and gives up for good.
     reply.raw.writeHead(200, { ...headers, connection: 'close' })
-    reply.raw.flushHeaders()
     return reply.raw
   }
   stream.respond({ ':status': 200, ...headers })

@@ -1,6 +1,7 @@
 // Who follows a topic: counted when somebody asks, and told to the streams that want to know, once an interval in which it
 // has changed. Each thread counts its own streams.
 
+import { setImmediate } from 'node:timers/promises'
 import type { Grant } from '../auth/grant.ts'
 import type { Topic } from '../event.ts'
 import { PRESENCE, type PresenceData } from '../protocol/control-events.ts'
@@ -27,7 +28,12 @@ interface Watcher {
   readonly told: Map<Topic, TopicPresence | undefined>
 }
 
-const FOLLOWERS: Question<readonly Topic[], ReadonlyMap<Topic, TopicPresence>> = { name: 'presence' }
+const FOLLOWERS: Question<readonly Topic[], Promise<ReadonlyMap<Topic, TopicPresence>>> = { name: 'presence' }
+
+const TURN_MS = 5
+
+// To count who follows what may take this part of the time at most: the more there is to count, the more seldom it is done.
+const MAX_SHARE = 0.1
 
 const NOBODY: TopicPresence = { count: 0, names: new Map() }
 
@@ -69,6 +75,7 @@ export class Presence {
   }
 
   async #tell(): Promise<void> {
+    const startedAt = performance.now()
     for (const watcher of this.#watchers) {
       if (watcher.opened.stream.hasEnded) this.#watchers.delete(watcher)
     }
@@ -81,7 +88,8 @@ export class Presence {
     }
     this.#found = found
     for (const watcher of this.#watchers) this.#tellOne(watcher)
-    if (this.#watchers.size > 0) this.#schedule(this.#intervalMs)
+    const tookMs = performance.now() - startedAt
+    if (this.#watchers.size > 0) this.#schedule(Math.max(this.#intervalMs, tookMs / MAX_SHARE))
     else this.#timer = undefined
   }
 
@@ -105,7 +113,9 @@ export class Presence {
     )
   }
 
-  #ownFollowers(topics: readonly Topic[]): ReadonlyMap<Topic, TopicPresence> {
+  /** In turns: a client can have many streams, patterns and topics to compare. */
+  async #ownFollowers(topics: readonly Topic[]): Promise<ReadonlyMap<Topic, TopicPresence>> {
+    let turnEndsAt = performance.now() + TURN_MS
     const counts = new Map(topics.map(topic => [topic, { count: 0, names: new Map<string, number>() }]))
     for (const { selector, grant } of this.#streams.list()) {
       for (const topic of followedOf(selector, counts)) {
@@ -113,6 +123,9 @@ export class Presence {
         counted.count++
         if (grant.name !== undefined) add(counted.names, grant.name, 1)
       }
+      if (performance.now() < turnEndsAt) continue
+      await setImmediate()
+      turnEndsAt = performance.now() + TURN_MS
     }
     return counts
   }

@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** As `--public-url` has it. */
     publicOrigin: string | undefined
+    /** Requests for other hosts than the hub's own are refused. */
+    checksHost: boolean
   }
 }
 

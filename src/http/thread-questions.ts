@@ -18,15 +18,18 @@ export class ThreadQuestions {
     this.#askElsewhere = askElsewhere
   }
 
-  /** How this thread answers a question. */
+  /** How this thread answers a question, perhaps by a promise. */
   answerWith<Asked, Answered>({ name }: Question<Asked, Answered>, answer: (asked: Asked) => Answered): void {
     this.#answers.set(name, answer)
   }
 
   /** The answers of all threads. */
-  async ask<Asked, Answered>({ name }: Question<Asked, Answered>, asked: Asked): Promise<Answered[]> {
-    const others = await this.#askElsewhere(name, asked)
-    return [this.answer(name, asked), ...others] as Answered[]
+  async ask<Asked, Answered>(
+    { name }: Question<Asked, Answered>,
+    asked: Asked,
+  ): Promise<Awaited<Answered>[]> {
+    const [own, others] = await Promise.all([this.answer(name, asked), this.#askElsewhere(name, asked)])
+    return [own, ...others] as Awaited<Answered>[]
   }
 
   /** What this thread answers. */

@@ -128,9 +128,9 @@ export class Hub implements SubscriberHost {
     return subscriber
   }
 
-  /** Has the audiences of these topics' events found by this index: those whose selectors have such a topic for a source. */
-  useIndex(topics: readonly Topic[], index: AudienceIndex): void {
-    for (const topic of topics) this.#ownIndexes.set(topic, index)
+  /** Has the audiences of this topic's events found by this index: those whose selectors have the topic in their source. */
+  useIndex(topic: Topic, index: AudienceIndex): void {
+    this.#ownIndexes.set(topic, index)
   }
 
   close(): void {
@@ -149,9 +149,9 @@ export class Hub implements SubscriberHost {
     if (audience === undefined) {
       audience = new Audience(subscriber.selector, subscriber.encoder, this.#compression)
       this.#audiences.set(audience.key, audience)
-      const index = this.#ownIndexOf(audience.selector)
-      if (index === undefined) this.#index.add(audience.selector, audience)
-      else index.add(audience)
+      const ownIndexes = this.#ownIndexesOf(audience.selector)
+      if (ownIndexes === undefined) this.#index.add(audience.selector, audience)
+      else for (const index of ownIndexes) index.add(audience)
     }
     audience.join(subscriber)
   }
@@ -162,13 +162,14 @@ export class Hub implements SubscriberHost {
     audience.leave(subscriber)
     if (audience.subscribers.size > 0) return
     this.#audiences.delete(audience.key)
-    const index = this.#ownIndexOf(audience.selector)
-    if (index === undefined) this.#index.remove(audience.selector, audience)
-    else index.remove(audience)
+    const ownIndexes = this.#ownIndexesOf(audience.selector)
+    if (ownIndexes === undefined) this.#index.remove(audience.selector, audience)
+    else for (const index of ownIndexes) index.remove(audience)
   }
 
-  #ownIndexOf({ source }: Selector): AudienceIndex | undefined {
-    return source === undefined ? undefined : this.#ownIndexes.get(source.topics[0]!)
+  /** Undefined: the hub's own index finds it. */
+  #ownIndexesOf({ source }: Selector): AudienceIndex[] | undefined {
+    return source?.topics.flatMap(topic => this.#ownIndexes.get(topic) ?? [])
   }
 
   #failReader(subscriber: Subscriber, error: unknown): void {

@@ -1,7 +1,8 @@
 // What readers that catch up share: pages that were read a moment ago, or are being read. Ten thousand readers that come
 // back from about the same place cost about as many reads of the log as one.
 
-import type { Position } from '../event.ts'
+import { setImmediate } from 'node:timers/promises'
+import type { Position, StoredEvent } from '../event.ts'
 import { COMPRESSION_RULE, type CompressionRule } from '../gzip/rule.ts'
 import type { EventLog, ReadLimit, ReadPage } from '../log/event-log.ts'
 import type { Selector } from '../topic-pattern.ts'
@@ -158,7 +159,7 @@ export class PageCache {
     pages = 1,
   ): Promise<EncodedPage> {
     const page = await this.#log.read(after, selector.source ?? selector, this.#limit(through, pages))
-    const wanted = wantedOf(page, selector)
+    const wanted = await wantedOf(page, selector)
     return new EncodedPage(after, wanted, events => encoder.events(events), this.#rule)
   }
 
@@ -251,7 +252,18 @@ export class PageCache {
   }
 }
 
-function wantedOf(page: ReadPage, selector: Selector): ReadPage {
+// What a selector asks of each event may take time: others have their turn meanwhile.
+const TURN_MS = 5
+
+async function wantedOf(page: ReadPage, selector: Selector): Promise<ReadPage> {
   if (selector.wants === undefined) return page
-  return { ...page, events: page.events.filter(event => selector.wants!(event)) }
+  const events: StoredEvent[] = []
+  let turnEndsAt = performance.now() + TURN_MS
+  for (const event of page.events) {
+    if (selector.wants(event)) events.push(event)
+    if (performance.now() < turnEndsAt) continue
+    await setImmediate()
+    turnEndsAt = performance.now() + TURN_MS
+  }
+  return { ...page, events }
 }

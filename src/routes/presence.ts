@@ -8,6 +8,9 @@ import { isPattern } from '../topic-pattern.ts'
 import type { RouteContext } from './context.ts'
 import { validTopic } from './names.ts'
 
+/** Topics whose presence one stream is told. */
+export const MAX_WATCHED_TOPICS = 100
+
 const SUFFIX = '/subscribers'
 
 export const presenceQuery = Type.Optional(
@@ -30,7 +33,8 @@ export const subscribersAnswer = Type.Object({
  */
 export function subscribersTopic(request: FastifyRequest): Topic | undefined {
   const path = request.raw.url!.split('?')[0]!
-  return path.endsWith(SUFFIX) ? (request.params as { '*': string })['*'].slice(0, -SUFFIX.length) : undefined
+  const name = (request.params as { '*': string })['*']
+  return path.endsWith(SUFFIX) && name.endsWith(SUFFIX) ? name.slice(0, -SUFFIX.length) : undefined
 }
 
 /** Errors: MILLRACE_TOPIC_INVALID, and those of `Grant.requireReceive`. */
@@ -55,6 +59,10 @@ export async function sendSubscribers(
 /** The topics among these whose presence can be told. Errors: MILLRACE_REQUEST_INVALID. */
 export function watchedTopics(names: readonly string[]): readonly Topic[] {
   const topics = names.filter(name => !isPattern(name))
+  if (topics.length > MAX_WATCHED_TOPICS) {
+    const detail = `Presence is told of ${MAX_WATCHED_TOPICS} topics a stream at most.`
+    throw new MillraceError('MILLRACE_TOO_MANY_PATTERNS', detail)
+  }
   if (topics.length > 0) return topics
   throw new MillraceError('MILLRACE_REQUEST_INVALID', 'Presence is told of topics: patterns alone name none.')
 }

@@ -12,9 +12,14 @@ import { bearer, mint, SECRET } from '../support/tokens.ts'
 
 const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 
+/** Resolves just after the token has expired. */
+async function expiryOf(token: string): Promise<void> {
+  await new Promise(resolve => setTimeout(resolve, decodeJwt(token).exp! * 1000 - Date.now() + 50))
+}
+
 t.test('a stream whose token expires is told so and closed', async t => {
   const hub = await startHub(t, closed)
-  const token = await mint({ receive: ['a'], publish: ['a'], expiresIn: 2 })
+  const token = await mint({ receive: ['a'], publish: ['a'], expiresIn: 4 })
   const stream = await EventReader.open(hub, '/topics/a', bearer(token))
   t.match(await stream.next(), { event: 'millrace:open' })
   t.match(await stream.next(), { event: 'millrace:bye', data: '{"reason":"expired"}' })
@@ -26,13 +31,13 @@ t.test('a stream whose token expires is told so and closed', async t => {
 t.test('a stream goes on with a new token, and closes when that one expires', async t => {
   const hub = await startHub(t, closed)
   const parts = { receive: ['a'], publish: ['a'], sub: 'ann' }
-  const stream = await EventReader.open(hub, '/topics/a', bearer(await mint({ ...parts, expiresIn: 2 })))
+  const stream = await EventReader.open(hub, '/topics/a', bearer(await mint({ ...parts, expiresIn: 4 })))
   const feed = await feedOf(stream)
-  const renewed = await mint({ ...parts, expiresIn: 5 })
+  const renewed = await mint({ ...parts, expiresIn: 8 })
   t.equal(await renew(hub, feed, renewed), 204)
   const startedAt = Date.now()
   // Past the end of the first.
-  while (Date.now() - startedAt < 3500) await new Promise(resolve => setTimeout(resolve, 100))
+  while (Date.now() - startedAt < 5000) await new Promise(resolve => setTimeout(resolve, 100))
   await hub.publish('a', 'still here', bearer(renewed))
   t.match(await stream.next(), { data: 'still here' })
   t.match(await stream.next(), { event: 'millrace:bye', data: '{"reason":"expired"}' })
@@ -122,11 +127,8 @@ t.test('an upload ends with its token: what comes later is not published', async
     t.equal(status, 401)
     t.match(JSON.parse(text), { code, line: 2, published: 1 })
   }
-  await upload(
-    await mint({ publish: ['a'], expiresIn: 1 }),
-    () => new Promise(resolve => setTimeout(resolve, 2100)),
-    'MILLRACE_TOKEN_EXPIRED',
-  )
+  const short = await mint({ publish: ['a'], expiresIn: 4 })
+  await upload(short, () => expiryOf(short), 'MILLRACE_TOKEN_EXPIRED')
   await upload(
     key,
     async () => {
@@ -146,10 +148,11 @@ t.test('a long poll ends with its token', async t => {
   const hub = await startHub(t, closed)
   const publisher = bearer(await mint({ publish: ['a'] }))
   await hub.publish('a', 'before', publisher)
-  const headers = bearer(await mint({ receive: ['a'], expiresIn: 1 }))
+  const short = await mint({ receive: ['a'], expiresIn: 4 })
+  const headers = bearer(short)
   const page = (await (await hub.fetch('/topics/a', { headers })).json()) as { cursor: string }
   const waiting = hub.fetch(`/topics/a?after=${page.cursor}&wait=10`, { headers })
-  await new Promise(resolve => setTimeout(resolve, 2100))
+  await expiryOf(short)
   await hub.publish('a', 'after', publisher)
   const answer = await waiting
   t.equal(answer.status, 401)

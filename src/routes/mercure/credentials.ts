@@ -11,7 +11,7 @@ export const COOKIES = ['__Secure-mercure_access_token', 'mercureAuthorization']
 /** The first that is there counts, good or bad. Errors: MILLRACE_AUTHORIZATION_INVALID, and those of a `TokenFinder`. */
 export function mercureToken(request: FastifyRequest, options: AuthenticateOptions): string | undefined {
   const { authorization } = request.headers
-  const isDraft7 = request.method === 'GET' && !isDraft8Query(request)
+  const isDraft7 = (request.method === 'GET' || request.method === 'HEAD') && !isDraft8Query(request)
   if (authorization !== undefined) {
     if (!isDraft7 && !/^bearer +\S+ *$/i.test(authorization)) {
       const detail = 'The authorization header is not `Bearer` and a token.'

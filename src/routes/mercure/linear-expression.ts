@@ -12,24 +12,36 @@ export const MAX_EXPRESSION_WEIGHT = 100
 // What an expression may remember of its states, which are made as topics ask for them. It is slower when that is full.
 const MAX_STATE_BYTES = 65_536
 
+/** A test, and about what it costs: see `expressionWeight`. */
+export interface WeighedTest {
+  (text: string): boolean
+  readonly weight: number
+}
+
+export function weighed(test: (text: string) => boolean, weight: number): WeighedTest {
+  return Object.assign(test, { weight })
+}
+
 /**
  * Compiles a test of whole texts. undefined: RE2 has no such expression, or it is too heavy.
  * The expression has no alternatives outside of groups.
  */
-export function expressionTest(source: string): ((text: string) => boolean) | undefined {
+export function expressionTest(source: string): WeighedTest | undefined {
   const { head, middle, tail } = withoutEnds(source)
-  if (expressionWeight(middle) > MAX_EXPRESSION_WEIGHT) return undefined
+  const weight = expressionWeight(middle)
+  if (weight > MAX_EXPRESSION_WEIGHT) return undefined
   try {
     // A set of one, as an expression by itself would remember up to 8 MiB.
     const set = new RE2Set(RE2Set.ANCHOR_BOTH, 0, MAX_STATE_BYTES)
     set.add(middle)
     set.compile()
     const least = head.length + tail.length
-    return text =>
+    const test = (text: string): boolean =>
       text.length >= least &&
       text.startsWith(head) &&
       text.endsWith(tail) &&
       set.match(text.slice(head.length, text.length - tail.length)).length > 0
+    return weighed(test, weight)
   } catch {
     return undefined
   }

@@ -1,7 +1,7 @@
 // What a subscriber or a token matches topics by, in either draft of Mercure.
 
 import { LRUCache } from 'lru-cache'
-import { expressionTest } from './linear-expression.ts'
+import { expressionTest, weighed, type WeighedTest } from './linear-expression.ts'
 import { templateExpression } from './uri-template.ts'
 import { urlPatternTest } from './url-pattern.ts'
 
@@ -18,21 +18,22 @@ export interface Matcher {
   readonly isAny: boolean
   /** The one topic it matches, if it is only one. */
   readonly topic: string | undefined
+  /** About what it costs to keep and to ask: 0 for one topic, see `expressionWeight`. */
+  readonly weight: number
   matches(topic: string): boolean
 }
 
 /** Compiled templates and patterns that are kept, so that many subscribers with one of them share it. */
 const MAX_COMPILED = 1_000
 
-type Test = (topic: string) => boolean
-
-const compiled = new LRUCache<string, Test>({ max: MAX_COMPILED })
+const compiled = new LRUCache<string, WeighedTest>({ max: MAX_COMPILED })
 
 /** undefined: `value` is not valid for its type, or too costly. `base` is the hub's URL, for `urlpattern`. */
 export function matcherOf(type: MatchType, value: string, base: string): Matcher | undefined {
-  if (value === '*') return { type, value, key: '*', isAny: true, topic: undefined, matches: () => true }
+  if (value === '*')
+    return { type, value, key: '*', isAny: true, topic: undefined, weight: 0, matches: () => true }
   if (type === 'urlpattern') {
-    const test = (): Test | undefined => urlPatternTest(value, base)
+    const test = (): WeighedTest | undefined => urlPatternTest(value, base)
     return matcherByTest(type, value, `urlpattern\n${base}\n${value}`, test)
   }
   const expression = type === 'selector' ? templateExpression(value) : undefined
@@ -41,26 +42,27 @@ export function matcherOf(type: MatchType, value: string, base: string): Matcher
 }
 
 function exactMatcher(type: MatchType, value: string): Matcher {
-  const matches: Test = topic => topic === value
-  return { type, value, key: `exact\n${value}`, isAny: false, topic: value, matches }
+  const matches = (topic: string): boolean => topic === value
+  return { type, value, key: `exact\n${value}`, isAny: false, topic: value, weight: 0, matches }
 }
 
 function matcherByTest(
   type: MatchType,
   value: string,
   key: string,
-  compile: () => Test | undefined,
+  compile: () => WeighedTest | undefined,
 ): Matcher | undefined {
   const matches = compiled.get(key) ?? compile()
   if (matches === undefined) return undefined
   compiled.set(key, matches)
-  return { type, value, key, isAny: false, topic: undefined, matches }
+  const { weight } = matches
+  return { type, value, key, isAny: false, topic: undefined, weight, matches }
 }
 
 // A template's own text is matched too: so a token that may use a template may subscribe with it.
-function templateTest(template: string, expression: string): Test | undefined {
+function templateTest(template: string, expression: string): WeighedTest | undefined {
   const test = expressionTest(expression)
-  return test && (topic => topic === template || test(topic))
+  return test && weighed(topic => topic === template || test(topic), test.weight)
 }
 
 /**
@@ -70,4 +72,9 @@ function templateTest(template: string, expression: string): Test | undefined {
 export function matcherFault(value: string): string | undefined {
   if (!value.isWellFormed()) return 'not well-formed Unicode'
   return /[\p{Cc}\p{Cf}]/u.test(value) ? 'a control or format character' : undefined
+}
+
+/** What all of them cost together. */
+export function weightOf(matchers: readonly Matcher[]): number {
+  return matchers.reduce((sum, { weight }) => sum + weight, 0)
 }

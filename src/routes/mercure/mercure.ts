@@ -20,7 +20,7 @@ export async function mercureRoutes(
   routeContext: RouteContext,
   options: MercureOptions,
 ): Promise<void> {
-  const { hub, streams, questions } = routeContext
+  const { hub, streams, questions, anonymous } = routeContext
   const ids = new HubIds(hub.log.epoch)
   const chosenIds = new ChosenIds(hub)
   const tellOf = (stream: OpenStream, isActive: boolean): void => {
@@ -29,20 +29,22 @@ export async function mercureRoutes(
     // A log that takes no events now says so to its publishers; who asks for the subscriptions gets them all the same.
     hub.publish(events).catch(() => {})
   }
-  const kind = mercureStreams(ids, options, {
+  const kind = mercureStreams(ids, options, anonymous, {
     opened: stream => tellOf(stream, true),
     closed: stream => tellOf(stream, false),
   })
   const context: MercureContext = { ...routeContext, options, ids, chosenIds, kind }
-  hub.useIndex([UPDATES, SUBSCRIPTION_EVENTS], new UpdateIndex(event => chosenIds.note(event)))
+  hub.useIndex(UPDATES, new UpdateIndex(event => chosenIds.note(event)))
+  // Few can have them, and there is one for each topic of each stream: nobody else's patterns are tried.
+  hub.useIndex(SUBSCRIPTION_EVENTS, new UpdateIndex(() => {}))
   publishRoute(app, context)
   subscribeRoutes(app, context)
   metadataRoute(app, context)
   if (!options.mercureSubscriptions) return
-  questions.answerWith(OPEN_SUBSCRIPTIONS, () =>
+  questions.answerWith(OPEN_SUBSCRIPTIONS, wanted =>
     [...streams.list()]
       .filter(stream => stream.kind === kind)
-      .flatMap(stream => subscriptionsOf(stream, options)),
+      .flatMap(stream => subscriptionsOf(stream, options, wanted)),
   )
   subscriptionRoutes(app, context)
 }

@@ -1,6 +1,7 @@
 // Where the Mercure protocol is spoken, and the topics of the log that hold what it keeps.
 
 import type { FastifyRequest } from 'fastify'
+import { MillraceError } from '../../errors.ts'
 import { originOf } from '../../http/public-origin.ts'
 
 export const HUB_PATH = '/.well-known/mercure'
@@ -13,10 +14,18 @@ export const UPDATES = '.well-known/mercure'
 /** Events about subscriptions stand apart: clients that come and go must not push updates out of the history. */
 export const SUBSCRIPTION_EVENTS = '.well-known/mercure/subscriptions'
 
-/** The hub's URL as the client of this request sees it: what relative topics and patterns are resolved against. */
+/**
+ * The hub's URL as the client of this request sees it: what relative topics and patterns are resolved against. What a host
+ * calls itself that nobody checked decides nothing. Errors: MILLRACE_REQUEST_INVALID.
+ */
 export function hubUrl(request: FastifyRequest): string {
-  return `${originOf(request)}${HUB_PATH}`
+  const { publicOrigin, checksHost } = request.server
+  const url = `${publicOrigin === undefined && !checksHost ? UNKNOWN_ORIGIN : originOf(request)}${HUB_PATH}`
+  if (URL.canParse(url)) return url
+  throw new MillraceError('MILLRACE_REQUEST_INVALID', 'The host of the request is none.')
 }
+
+const UNKNOWN_ORIGIN = 'https://hub.invalid'
 
 /** Percent-encodes all but unreserved characters (RFC 3986, section 2.3), as a variable of a simple template is. */
 export function encodeSegment(text: string): string {

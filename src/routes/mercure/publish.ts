@@ -8,7 +8,8 @@ import { requestKey } from '../../http/idempotency-key.ts'
 import { requirePublishRate } from '../publish.ts'
 import type { MercureContext } from './context.ts'
 import { FORM_MEDIA_TYPE, parseForm, requireForm, type FormField } from './form.ts'
-import { MAX_TOPICS } from './limits.ts'
+import { MAX_ID_BYTES, MAX_TOPICS } from './limits.ts'
+import type { HubIds } from './ids.ts'
 import { matcherFault } from './matcher.ts'
 import { HUB_PATH, hubUrl, UPDATES } from './paths.ts'
 import { rightsOf } from './rights.ts'
@@ -45,7 +46,7 @@ async function publish(
   requireForm(request)
   const key = requestKey(request)
   await requirePublishRate(rates, request)
-  const update = readUpdate(parseForm(await readText(request, limits)), hubUrl(request))
+  const update = readUpdate(parseForm(await readText(request, limits)), hubUrl(request), ids)
   // A body can take long to arrive.
   request.grant = await currentGrant(request.grant)
   requirePublish(context, request, update.topics)
@@ -69,7 +70,7 @@ function requirePublish(context: MercureContext, request: FastifyRequest, topics
 }
 
 /** Errors: MILLRACE_REQUEST_INVALID, MILLRACE_NOT_UTF8, MILLRACE_BODY_TOO_LARGE. */
-function readUpdate(fields: readonly FormField[], url: string): Update {
+function readUpdate(fields: readonly FormField[], url: string, ids: HubIds): Update {
   const all = (name: string): FormField[] => fields.filter(field => field.name === name)
   const topics = all('topic').map(({ value }) => requireTopic(value, url))
   if (topics.length === 0) throw invalid("'topic' is missing")
@@ -84,7 +85,7 @@ function readUpdate(fields: readonly FormField[], url: string): Update {
     topics: [...new Set(topics)],
     data: data?.value ?? '',
     isPrivate: all('private').length > 0,
-    id: readId(all('id')[0]),
+    id: readId(all('id')[0], ids),
     type: readType(all('type')[0]),
     retryMs: readRetry(all('retry')[0]),
   }
@@ -109,10 +110,14 @@ function decodeUnreserved(escape: string, digits: string): string {
   return /[\w.~-]/.test(character) ? character : escape
 }
 
-function readId(field: FormField | undefined): string | undefined {
+function readId(field: FormField | undefined, ids: HubIds): string | undefined {
   if (field === undefined || field.value === '') return undefined
   const id = requirePlain('id', field.value)
   if (id.startsWith('#')) throw invalid("'id' starts with '#': such ids are the hub's to give")
+  if (ids.parse(id) !== undefined) throw invalid("'id' is one that the hub gives")
+  // They come back in a header, which ends of lines and large ones would not survive.
+  if (Buffer.byteLength(id) > MAX_ID_BYTES) throw invalid(`'id' is longer than ${MAX_ID_BYTES} bytes`)
+  if (id.trim() !== id) throw invalid("'id' begins or ends with a space")
   if (id === 'earliest') throw invalid("'id' is 'earliest', which stands for the beginning of the history")
   return id
 }

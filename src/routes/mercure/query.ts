@@ -4,8 +4,8 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../../errors.ts'
 import { parseForm, type FormField } from './form.ts'
-import { MAX_MATCHERS, MAX_PATTERN_BYTES, MAX_SELECTORS } from './limits.ts'
-import { matcherFault, matcherOf, type Matcher, type MatchType } from './matcher.ts'
+import { MAX_MATCHERS, MAX_PATTERN_BYTES, MAX_SELECTORS, MAX_WEIGHT } from './limits.ts'
+import { matcherFault, matcherOf, weightOf, type Matcher, type MatchType } from './matcher.ts'
 import type { Draft } from './rights.ts'
 
 export interface SubscribeQuery {
@@ -48,6 +48,7 @@ export function readQuery(
   }
   const draft = isDraft8 ? 8 : 7
   const matchers = isDraft8 ? draft8Matchers(fields, url) : draft7Matchers(fields, url)
+  if (weightOf(matchers) > MAX_WEIGHT) throw invalid('Its patterns are too many, or too costly')
   const cursorName = isDraft8 ? 'last_event_id' : 'lastEventID'
   const inQuery = fields.find(({ name }) => name === cursorName)?.value
   const inHeader = headerText(request.headers['last-event-id'])

@@ -4,9 +4,9 @@ import type { FastifyRequest } from 'fastify'
 import type { Grant } from '../../auth/grant.ts'
 import { MERCURE_CLAIMS } from '../../auth/issuer-and-audience.ts'
 import { MillraceError } from '../../errors.ts'
-import { MAX_DETAILS, MAX_PATTERN_BYTES, MAX_SELECTORS } from './limits.ts'
-import { matcherFault, matcherOf, type Matcher, type MatchType } from './matcher.ts'
-import { hubUrl } from './paths.ts'
+import { MAX_DETAILS, MAX_PATTERN_BYTES, MAX_PAYLOAD_BYTES, MAX_SELECTORS, MAX_WEIGHT } from './limits.ts'
+import { matcherFault, matcherOf, weightOf, type Matcher, type MatchType } from './matcher.ts'
+import { hubUrl, UPDATES } from './paths.ts'
 
 export type Draft = 7 | 8
 
@@ -50,8 +50,16 @@ export function rightsOfGrant(grant: Grant, url: string, options: RightsOptions)
   const remembered = known.get(grant)
   if (remembered?.url === url) return remembered.rights
   const rights = readRights(grant, url, options)
+  if (weightOf(rights.publish) > MAX_WEIGHT || weightOf(rights.subscribe) > MAX_WEIGHT) {
+    throw invalid('its patterns are too many, or too costly')
+  }
   known.set(grant, { url, rights })
   return rights
+}
+
+/** Whoever has a token of Mercure's may have what is public; for others it must be open to all, or granted. */
+export function maySubscribe(rights: MercureRights, grant: Grant, anonymous: Grant): boolean {
+  return rights.draft !== undefined || anonymous.canReceive(UPDATES) || grant.canReceive(UPDATES)
 }
 
 function readRights({ jwt }: Grant, url: string, options: RightsOptions): MercureRights {
@@ -130,6 +138,7 @@ function readDetail({ actions, topics, payload }: Record<string, unknown>, url: 
   if (payload !== undefined && (typeof payload !== 'object' || payload === null || Array.isArray(payload))) {
     throw invalid("a detail's 'payload' is no object")
   }
+  requireSmall(payload)
   if (!isFilledList(topics)) throw invalid("a detail's 'topics' is no list of matchers")
   return { actions, topics: topics.map(topic => readMatcher(topic, url)), payload }
 }
@@ -147,6 +156,7 @@ function readMatcher(topic: unknown, url: string): Matcher {
 function claimedRights(claim: unknown, url: string): MercureRights {
   if (typeof claim !== 'object') throw invalid("its claim 'mercure' is no object")
   const { publish, subscribe, payload } = claim as Record<string, unknown>
+  requireSmall(payload)
   return {
     draft: 7,
     publish: readSelectors('publish', publish, url),
@@ -170,6 +180,11 @@ function requireMatcher(type: MatchType, value: string, url: string): Matcher {
   const matcher = fault === undefined ? matcherOf(type, value, url) : undefined
   if (matcher === undefined) throw invalid(`one of its topics cannot be used: ${fault ?? 'no valid pattern'}`)
   return matcher
+}
+
+function requireSmall(payload: unknown): void {
+  if (payload === undefined || Buffer.byteLength(JSON.stringify(payload)) <= MAX_PAYLOAD_BYTES) return
+  throw invalid(`a payload has more than ${MAX_PAYLOAD_BYTES} bytes`)
 }
 
 function isFilledList(value: unknown): value is unknown[] {

@@ -7,7 +7,8 @@ import { SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
 import type { Draft } from './rights.ts'
 import { updateOf, type Update } from './update.ts'
 
-const HISTORY = selectorOf([UPDATES])
+/** Of updates alone. */
+export const HISTORY = selectorOf([UPDATES])
 const WITH_SUBSCRIPTIONS = selectorOf([UPDATES, SUBSCRIPTION_EVENTS])
 
 export class MercureSelector implements Selector {

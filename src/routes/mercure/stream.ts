@@ -5,14 +5,20 @@ import { framesOf } from '../../hub/frames.ts'
 import { GAP } from '../../protocol/control-events.ts'
 import { encodeSse } from '../../protocol/sse.ts'
 import type { HubIds } from './ids.ts'
-import { rightsOfGrant, type RightsOptions } from './rights.ts'
+import type { Grant } from '../../auth/grant.ts'
+import { maySubscribe, rightsOfGrant, type RightsOptions } from './rights.ts'
 import type { MercureSelector } from './selection.ts'
 import { updateOf } from './update.ts'
 import type { StoredEvent } from '../../event.ts'
 
 type Observers = Pick<StreamKind, 'opened' | 'closed'>
 
-export function mercureStreams(ids: HubIds, options: RightsOptions, observers: Observers): StreamKind {
+export function mercureStreams(
+  ids: HubIds,
+  options: RightsOptions,
+  anonymous: Grant,
+  observers: Observers,
+): StreamKind {
   const frame = (event: StoredEvent): string => {
     const { type, data, retryMs } = updateOf(event)
     return encodeSse({ id: ids.of(event), type: type === '' ? undefined : type, data, retryMs })
@@ -32,7 +38,8 @@ export function mercureStreams(ids: HubIds, options: RightsOptions, observers: O
     goodbye: (_reason, retryMs) => (retryMs === undefined ? '' : `retry: ${retryMs}\n`),
     covers(grant, selector) {
       const own = selector as MercureSelector
-      return own.isReadableBy(rightsOfGrant(grant, own.url, options).subscribe)
+      const rights = rightsOfGrant(grant, own.url, options)
+      return maySubscribe(rights, grant, anonymous) && own.isReadableBy(rights.subscribe)
     },
     ...observers,
   }

@@ -12,8 +12,8 @@ import { mercureToken } from './credentials.ts'
 import { parseForm, requireForm, type FormField } from './form.ts'
 import { HUB_PATH, hubUrl, METADATA_PATH, UPDATES } from './paths.ts'
 import { queryFields, readQuery, type SubscribeQuery } from './query.ts'
-import { rightsOf } from './rights.ts'
-import { MercureSelector } from './selection.ts'
+import { maySubscribe, rightsOf } from './rights.ts'
+import { HISTORY, MercureSelector } from './selection.ts'
 
 export const MERCURE_CONFIG = { tokenOf: mercureToken, resourceMetadata: METADATA_PATH } as const
 
@@ -39,15 +39,14 @@ async function subscribe(
 ): Promise<FastifyReply> {
   const { hub, streams, rates, anonymous, kind, options } = context
   const rights = rightsOf(request, options)
-  // Whoever has a token of Mercure's may have what is public; for others it must be open to all.
-  if (rights.draft === undefined && !anonymous.canReceive(UPDATES)) request.grant.requireReceive(UPDATES)
+  if (!maySubscribe(rights, request.grant, anonymous)) request.grant.requireReceive(UPDATES)
   const url = hubUrl(request)
   const fields = queryFields(request)
   if (request.method === 'QUERY') fields.push(...(await bodyFields(context, request)))
   const query = readQuery(request, fields, url)
   const selector = new MercureSelector(query.draft, query.matchers, rights.subscribe, url)
   reply.header('link', `<${HUB_PATH}>; rel="mercure"`)
-  const start = await startOf(context, selector, query, reply)
+  const start = await startOf(context, query, reply)
   if (request.method === 'HEAD') {
     return reply.header('cache-control', 'private, no-cache').type(SSE_MEDIA_TYPE).send()
   }
@@ -71,12 +70,11 @@ function nowAt(position: number): Start {
 /** Where it begins, which a header tells if the client said where it wants to; undefined: now. */
 async function startOf(
   context: MercureContext,
-  selector: MercureSelector,
   { draft, lastEventId }: SubscribeQuery,
   reply: FastifyReply,
 ): Promise<Start | undefined> {
   if (lastEventId === undefined) return undefined
-  const position = await positionAfter(context, selector, lastEventId)
+  const position = await positionAfter(context, lastEventId)
   const header = draft === 7 ? 'last-event-id' : 'mercure-last-event-id'
   reply.header(header, position === undefined ? 'earliest' : headerBytes(lastEventId))
   // An empty one is no place to go on from, and is answered all the same.
@@ -88,13 +86,12 @@ async function startOf(
 /** Undefined: the id is not known, or updates that came after it are gone. */
 async function positionAfter(
   { hub, ids, chosenIds }: MercureContext,
-  { source }: MercureSelector,
   id: string,
 ): Promise<number | undefined> {
   if (id === 'earliest' || id === '') return undefined
   const own = ids.parse(id)
   const positions = own === undefined ? await chosenIds.positionsOf(id) : [own]
-  const lost = await hub.log.lostThrough(source)
+  const lost = await hub.log.lostThrough(HISTORY)
   return positions.find(position => position >= lost && position <= hub.log.head())
 }
 
@@ -103,10 +100,10 @@ function headerBytes(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 
+// A compiled expression takes 500 bytes a unit of its weight, and time whenever a topic is new to the hub.
+const WEIGHT_BYTES = 2048
+
 /** About what the hub holds of it while it is open: compiled expressions are shared, but may be nobody else's. */
 function bytesOf({ matchers }: SubscribeQuery): number {
-  return matchers.reduce(
-    (sum, { value, topic }) => sum + (topic === undefined ? 1000 : 300) + 2 * value.length,
-    0,
-  )
+  return matchers.reduce((sum, { value, weight }) => sum + 300 + 2 * value.length + weight * WEIGHT_BYTES, 0)
 }

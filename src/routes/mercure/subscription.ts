@@ -21,12 +21,26 @@ export interface Subscription {
   readonly payload: unknown
 }
 
+/** Which of them somebody wants to know of; what is absent may be anything. */
+export interface WantedSubscriptions {
+  readonly draft: Draft
+  readonly type?: string
+  /** Of the matcher. */
+  readonly value?: string
+  readonly subscriber?: string
+}
+
 /** The subscriptions that an open stream makes. */
 export function subscriptionsOf(
   { feed, selector, grant }: Pick<OpenStream, 'feed' | 'selector' | 'grant'>,
   options: RightsOptions,
+  wanted?: WantedSubscriptions,
 ): Subscription[] {
-  const { draft, matchers, url } = selector as MercureSelector
+  const { draft, matchers: all, url } = selector as MercureSelector
+  if (wanted !== undefined && (wanted.draft !== draft || (wanted.subscriber ?? feed) !== feed)) return []
+  const matchers = all.filter(
+    ({ type, value }) => (wanted?.type ?? type) === type && (wanted?.value ?? value) === value,
+  )
   const rights = readableRights(grant, url, options)
   const unique = new Map(matchers.map(matcher => [matcher.key, matcher]))
   return [...unique.values()].map(({ type, value }) => ({

@@ -10,9 +10,11 @@ import type { MercureContext } from './context.ts'
 import { encodeSegment, HUB_PATH, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
 import { rightsOf, type Draft } from './rights.ts'
 import { MERCURE_CONFIG } from './subscribe.ts'
-import { documentOf, JSON_LD, memberOf, type Subscription } from './subscription.ts'
+import { documentOf, JSON_LD, memberOf, type Subscription, type WantedSubscriptions } from './subscription.ts'
 
-export const OPEN_SUBSCRIPTIONS: Question<undefined, Subscription[]> = { name: 'mercure subscriptions' }
+export const OPEN_SUBSCRIPTIONS: Question<WantedSubscriptions, Subscription[]> = {
+  name: 'mercure subscriptions',
+}
 
 export function subscriptionRoutes(app: FastifyInstance, context: MercureContext): void {
   const options = {
@@ -31,15 +33,13 @@ async function answer(
 ): Promise<FastifyReply> {
   // As it was sent: grants name the encoded form.
   const path = request.raw.url!.split('?')[0]!
+  const segments = segmentsOf(path)
   const { draft, subscribe } = rightsOf(request, context.options)
   if (!subscribe.some(matcher => matcher.matches(path))) throw denial(request)
-  const wanted = readPath(path, draft ?? 7)
+  const wanted = readSegments(segments, draft ?? 7)
   const lastId = await lastEventId(context)
   // The list is read after the id: who subscribes from there on misses nothing that it lacks.
-  const open = (await context.questions.ask(OPEN_SUBSCRIPTIONS, undefined)).flat()
-  const found = open.filter(
-    subscription => subscription.draft === wanted.draft && isWanted(subscription, wanted),
-  )
+  const found = (await context.questions.ask(OPEN_SUBSCRIPTIONS, wanted)).flat()
   setHeaders(reply, wanted.draft, lastId)
   if (request.headers['if-none-match'] === etagOf(lastId)) return reply.code(304).send()
   // As bytes: to a text Fastify adds a charset, which JSON has none of (RFC 8259, section 11).
@@ -53,32 +53,30 @@ function denial(request: FastifyRequest): MillraceError {
     : new MillraceError('MILLRACE_FORBIDDEN', 'Your token does not name this path among its topics.')
 }
 
-interface WantedSubscriptions {
-  readonly draft: Draft
-  readonly type?: string
-  /** Of the matcher. */
-  readonly value?: string
-  readonly subscriber?: string
-}
-
 const MATCH_TYPES: ReadonlySet<string> = new Set(['exact', 'urlpattern'])
 
-/** Which draft two segments belong to depends on the token: a draft 7 topic can be called `exact`. */
-function readPath(path: string, tokenDraft: Draft): WantedSubscriptions {
+/** What stands behind the path of all subscriptions. A grant is asked by the path, so there is one spelling of each. */
+function segmentsOf(path: string): string[] {
+  if (path === SUBSCRIPTIONS_PATH) return []
   const segments = path
     .slice(SUBSCRIPTIONS_PATH.length + 1)
     .split('/')
     .map(decodeSegment)
+  const isBelow = path.startsWith(`${SUBSCRIPTIONS_PATH}/`) && segments.length <= 3
+  if (isBelow && !segments.some(segment => /^\.{0,2}$/.test(segment))) return segments
+  throw new MillraceError('MILLRACE_NOT_FOUND', `No subscription has the path '${path}'.`)
+}
+
+/** Which draft two segments belong to depends on the token: a draft 7 topic can be called `exact`. */
+function readSegments(segments: readonly string[], tokenDraft: Draft): WantedSubscriptions {
   const [first, second, third] = segments
-  if (first === undefined || first === '') return { draft: tokenDraft }
-  if (segments.length === 1) return { draft: 7, value: first }
-  if (segments.length === 2 && tokenDraft === 7) return { draft: 7, value: first, subscriber: second! }
-  if (segments.length > 3)
-    throw new MillraceError('MILLRACE_NOT_FOUND', `No subscription has the path '${path}'.`)
+  if (first === undefined) return { draft: tokenDraft }
+  if (second === undefined) return { draft: 7, value: first }
+  if (third === undefined && tokenDraft === 7) return { draft: 7, value: first, subscriber: second }
   if (!MATCH_TYPES.has(first)) {
     throw new MillraceError('MILLRACE_REQUEST_INVALID', `'${first}' is no type of matcher.`)
   }
-  return { draft: 8, type: first, value: second!, ...(third !== undefined && { subscriber: third }) }
+  return { draft: 8, type: first, value: second, ...(third !== undefined && { subscriber: third }) }
 }
 
 function decodeSegment(segment: string): string {
@@ -87,14 +85,6 @@ function decodeSegment(segment: string): string {
   } catch {
     throw new MillraceError('MILLRACE_REQUEST_INVALID', `'${segment}' is not percent-encoded UTF-8.`)
   }
-}
-
-function isWanted(subscription: Subscription, { type, value, subscriber }: WantedSubscriptions): boolean {
-  return (
-    (type === undefined || subscription.type === type) &&
-    (value === undefined || subscription.value === value) &&
-    (subscriber === undefined || subscription.subscriber === subscriber)
-  )
 }
 
 function answerOf(

@@ -21,7 +21,8 @@ interface TriedPatterns {
   count: number
 }
 
-const MAX_TOPICS_REMEMBERED = 10_000
+// With thousands of patterns that match everything, each has a list of all of them.
+const MAX_TOPICS_REMEMBERED = 1000
 
 export class UpdateIndex implements AudienceIndex {
   readonly #note: (event: StoredEvent) => void

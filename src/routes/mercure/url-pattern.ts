@@ -1,10 +1,17 @@
 // URL patterns (https://urlpattern.spec.whatwg.org/) of strangers. The platform reads and normalizes them; whether a topic
 // matches is decided in linear time, as draft 8 of Mercure demands (section 12), which the platform's expressions are not.
 
-import { expressionTest, expressionWeight, MAX_EXPRESSION_WEIGHT } from './linear-expression.ts'
+import {
+  expressionTest,
+  expressionWeight,
+  MAX_EXPRESSION_WEIGHT,
+  weighed,
+  type WeighedTest,
+} from './linear-expression.ts'
 import { componentPattern, tokensOf, type SegmentRules, type Token } from './url-pattern-syntax.ts'
 
-type Test = (text: string) => boolean
+// To read the topic as a URL takes about as long as this.
+const URL_WEIGHT = 5
 
 // The order in which they tell topics apart soonest.
 const COMPONENTS = [
@@ -31,13 +38,13 @@ export const MAX_PROTOCOL_PATTERN_LENGTH = 20
  * Compiles a constructor string to a test of topics. Both are resolved by `base`. undefined: it is no URL pattern, has an
  * expression that RE2 does not have, or is too costly.
  */
-export function urlPatternTest(value: string, base: string): Test | undefined {
+export function urlPatternTest(value: string, base: string): WeighedTest | undefined {
   const pattern = isCheap(tokensOf(value), value) ? parse(value, base) : undefined
   if (pattern === undefined) return undefined
   const protocol = componentTest(pattern.protocol, { delimiter: '', prefix: '' })
   if (protocol === undefined) return undefined
   const isSpecial = SPECIAL_SCHEMES.some(protocol)
-  const tests: [Component, Test][] = []
+  const tests: [Component, WeighedTest][] = []
   for (const component of COMPONENTS) {
     if (pattern[component] === '*') continue
     const test =
@@ -45,10 +52,11 @@ export function urlPatternTest(value: string, base: string): Test | undefined {
     if (test === undefined) return undefined
     tests.push([component, test])
   }
-  return topic => matchesAll(tests, topic, base)
+  const weight = tests.reduce((sum, [, test]) => sum + test.weight, URL_WEIGHT)
+  return weighed(topic => matchesAll(tests, topic, base), weight)
 }
 
-function matchesAll(tests: readonly [Component, Test][], topic: string, base: string): boolean {
+function matchesAll(tests: readonly [Component, WeighedTest][], topic: string, base: string): boolean {
   const url = URL.parse(topic, base)
   return url !== null && tests.every(([component, test]) => test(componentOf(url, component)))
 }
@@ -75,9 +83,9 @@ function rulesOf(component: Component, isSpecial: boolean): SegmentRules {
   return { delimiter: '', prefix: '' }
 }
 
-function componentTest(pattern: string, rules: SegmentRules): Test | undefined {
+function componentTest(pattern: string, rules: SegmentRules): WeighedTest | undefined {
   const compiled = componentPattern(pattern, rules)
-  if ('text' in compiled) return text => text === compiled.text
+  if ('text' in compiled) return weighed(text => text === compiled.text, 0)
   return expressionTest(compiled.expression)
 }
 
