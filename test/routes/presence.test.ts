@@ -101,6 +101,7 @@ t.test('a topic can have a name that ends in subscribers', async t => {
   await hub.publish('rooms/subscribers', 'mine')
   const history = await hub.fetch('/topics/rooms%2Fsubscribers')
   t.match(await history.json(), { topic: 'rooms/subscribers', events: [{ data: 'mine' }] })
+  t.match(await (await hub.fetch('/topics/subscribers')).json(), { topic: 'subscribers', events: [] })
   const stream = await EventReader.open(hub, '/topics/rooms/subscribers?after=earliest')
   t.match((await stream.take(2))[1], { data: 'mine' })
   stream.close()
@@ -139,6 +140,16 @@ t.test('names come only where the grant shows them, and only changes are told', 
   const other = await open(hub, '/topics/open/2', await mint({ receive: ['open/*'], sub: 'bob' }))
   t.same(await presenceOf(stream), { topic: 'open/2', count: 2 })
   other.close()
+  stream.close()
+})
+
+t.test('one stream is told of so many topics, and no more', async t => {
+  const hub = await startHub(t)
+  const feed = (count: number): string =>
+    `/feed?presence=true&${Array.from({ length: count }, (_, n) => `topic=a/${n}`).join('&')}`
+  t.match(await (await hub.fetch(feed(101))).json(), { code: 'MILLRACE_TOO_MANY_PATTERNS' })
+  const stream = await EventReader.open(hub, feed(100))
+  t.equal((await stream.take(101)).filter(({ event }) => event === 'millrace:presence').length, 100)
   stream.close()
 })
 

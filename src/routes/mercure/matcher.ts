@@ -1,6 +1,7 @@
 // What a subscriber or a token matches topics by, in either draft of Mercure.
 
 import { LRUCache } from 'lru-cache'
+import { MAX_WEIGHT } from './limits.ts'
 import { expressionTest, weighed, type WeighedTest } from './linear-expression.ts'
 import { templateExpression } from './uri-template.ts'
 import { urlPatternTest } from './url-pattern.ts'
@@ -74,7 +75,20 @@ export function matcherFault(value: string): string | undefined {
   return /[\p{Cc}\p{Cf}]/u.test(value) ? 'a control or format character' : undefined
 }
 
-/** What all of them cost together. */
-export function weightOf(matchers: readonly Matcher[]): number {
-  return matchers.reduce((sum, { weight }) => sum + weight, 0)
+/**
+ * Reads each of them in turn. What they weigh is counted on the way, for to compile them takes time too.
+ * `tooHeavy` makes the error of those that weigh more than `MAX_WEIGHT` together.
+ */
+export function readMatchers<T>(
+  given: readonly T[],
+  read: (item: T) => Matcher,
+  tooHeavy: () => Error,
+): Matcher[] {
+  let weight = 0
+  return given.map(item => {
+    const matcher = read(item)
+    weight += matcher.weight
+    if (weight > MAX_WEIGHT) throw tooHeavy()
+    return matcher
+  })
 }

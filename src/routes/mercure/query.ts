@@ -4,8 +4,8 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../../errors.ts'
 import { parseForm, type FormField } from './form.ts'
-import { MAX_MATCHERS, MAX_PATTERN_BYTES, MAX_SELECTORS, MAX_WEIGHT } from './limits.ts'
-import { matcherFault, matcherOf, weightOf, type Matcher, type MatchType } from './matcher.ts'
+import { MAX_MATCHERS, MAX_PATTERN_BYTES, MAX_SELECTORS } from './limits.ts'
+import { matcherFault, matcherOf, readMatchers, type Matcher, type MatchType } from './matcher.ts'
 import type { Draft } from './rights.ts'
 
 export interface SubscribeQuery {
@@ -48,7 +48,6 @@ export function readQuery(
   }
   const draft = isDraft8 ? 8 : 7
   const matchers = isDraft8 ? draft8Matchers(fields, url) : draft7Matchers(fields, url)
-  if (weightOf(matchers) > MAX_WEIGHT) throw invalid('Its patterns are too many, or too costly')
   const cursorName = isDraft8 ? 'last_event_id' : 'lastEventID'
   const inQuery = fields.find(({ name }) => name === cursorName)?.value
   const inHeader = headerText(request.headers['last-event-id'])
@@ -62,23 +61,27 @@ function draft8Matchers(fields: readonly FormField[], url: string): Matcher[] {
     throw invalid(`The parameter ${JSON.stringify(unknown.name)} is no kind of matcher`)
   if (asked.length === 0) throw invalid("The parameter 'match' or 'match_urlpattern' is missing")
   if (asked.length > MAX_MATCHERS) throw invalid(`A subscription has at most ${MAX_MATCHERS} matchers`)
-  return asked.map(({ name, value }) => {
+  const read = ({ name, value }: FormField): Matcher => {
     const fault = value === undefined ? 'not UTF-8' : (lengthFault(value) ?? matcherFault(value))
     if (fault !== undefined) throw invalid(`A value of '${name}' cannot be used: ${fault}`)
     return requireMatcher(MATCH_TYPES.get(name)!, value!, url)
-  })
+  }
+  return readMatchers(asked, read, tooHeavy)
 }
 
 function draft7Matchers(fields: readonly FormField[], url: string): Matcher[] {
   const asked = fields.filter(({ name }) => name === 'topic')
   if (asked.length === 0) throw invalid("The parameter 'topic' (or draft 8's 'match') is missing")
   if (asked.length > MAX_SELECTORS) throw invalid(`A subscription has at most ${MAX_SELECTORS} topics`)
-  return asked.map(({ value }) => {
+  const read = ({ value }: FormField): Matcher => {
     const fault = value === undefined ? 'not UTF-8' : lengthFault(value)
     if (fault !== undefined) throw invalid(`A 'topic' cannot be used: ${fault}`)
     return requireMatcher('selector', value!, url)
-  })
+  }
+  return readMatchers(asked, read, tooHeavy)
 }
+
+const tooHeavy = (): MillraceError => invalid('Its patterns are too many, or too costly')
 
 function requireMatcher(type: MatchType, value: string, url: string): Matcher {
   const matcher = matcherOf(type, value, url)

@@ -4,8 +4,8 @@ import type { FastifyRequest } from 'fastify'
 import type { Grant } from '../../auth/grant.ts'
 import { MERCURE_CLAIMS } from '../../auth/issuer-and-audience.ts'
 import { MillraceError } from '../../errors.ts'
-import { MAX_DETAILS, MAX_PATTERN_BYTES, MAX_PAYLOAD_BYTES, MAX_SELECTORS, MAX_WEIGHT } from './limits.ts'
-import { matcherFault, matcherOf, weightOf, type Matcher, type MatchType } from './matcher.ts'
+import { MAX_DETAILS, MAX_PATTERN_BYTES, MAX_PAYLOAD_BYTES, MAX_SELECTORS } from './limits.ts'
+import { matcherFault, matcherOf, readMatchers, type Matcher, type MatchType } from './matcher.ts'
 import { hubUrl, UPDATES } from './paths.ts'
 
 export type Draft = 7 | 8
@@ -50,9 +50,6 @@ export function rightsOfGrant(grant: Grant, url: string, options: RightsOptions)
   const remembered = known.get(grant)
   if (remembered?.url === url) return remembered.rights
   const rights = readRights(grant, url, options)
-  if (weightOf(rights.publish) > MAX_WEIGHT || weightOf(rights.subscribe) > MAX_WEIGHT) {
-    throw invalid('its patterns are too many, or too costly')
-  }
   known.set(grant, { url, rights })
   return rights
 }
@@ -140,7 +137,7 @@ function readDetail({ actions, topics, payload }: Record<string, unknown>, url: 
   }
   requireSmall(payload)
   if (!isFilledList(topics)) throw invalid("a detail's 'topics' is no list of matchers")
-  return { actions, topics: topics.map(topic => readMatcher(topic, url)), payload }
+  return { actions, topics: readMatchers(topics, topic => readMatcher(topic, url), tooHeavy), payload }
 }
 
 function readMatcher(topic: unknown, url: string): Matcher {
@@ -171,7 +168,7 @@ function readSelectors(name: string, value: unknown, url: string): readonly Matc
     throw invalid(`'${name}' is no list of topic selectors`)
   }
   if (list.length > MAX_SELECTORS) throw invalid(`'${name}' has more than ${MAX_SELECTORS} selectors`)
-  return list.map(selector => requireMatcher('selector', selector, url))
+  return readMatchers(list, selector => requireMatcher('selector', selector, url), tooHeavy)
 }
 
 function requireMatcher(type: MatchType, value: string, url: string): Matcher {
@@ -186,6 +183,8 @@ function requireSmall(payload: unknown): void {
   if (payload === undefined || Buffer.byteLength(JSON.stringify(payload)) <= MAX_PAYLOAD_BYTES) return
   throw invalid(`a payload has more than ${MAX_PAYLOAD_BYTES} bytes`)
 }
+
+const tooHeavy = (): MillraceError => invalid('its patterns are too many, or too costly')
 
 function isFilledList(value: unknown): value is unknown[] {
   return Array.isArray(value) && value.length > 0
