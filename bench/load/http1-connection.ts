@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { request } from 'node:https'
 import type { IncomingMessage } from 'node:http'
+import type { OutgoingHttpHeaders } from 'node:http2'
 import type { ByteTaker, ConnectionEvents, EventConnection, Target } from './event-connection.ts'
 
 export class Http1Connection implements EventConnection {
@@ -16,9 +17,9 @@ export class Http1Connection implements EventConnection {
     this.#events = events
   }
 
-  async subscribe(path: string, take: ByteTaker): Promise<void> {
+  async subscribe(path: string, take: ByteTaker, more: OutgoingHttpHeaders = {}): Promise<void> {
     const { port, ca } = this.#target
-    const headers = { accept: 'text/event-stream' }
+    const headers = { accept: 'text/event-stream', ...more }
     const asked = request({ host: '127.0.0.1', port, ca, path, headers, agent: false })
     const [response] = (await once(asked.end(), 'response')) as [IncomingMessage]
     if (response.statusCode !== 200) throw new Error(`a stream was answered with ${response.statusCode}`)

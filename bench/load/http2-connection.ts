@@ -2,6 +2,7 @@
 // longer over a DATA frame than the servers under test do.
 
 import { once } from 'node:events'
+import type { OutgoingHttpHeaders } from 'node:http2'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { FLAG, FRAME, SETTING, frame, requestBlock, settings } from '../../test/support/raw-http2.ts'
 import { CONNECTION_WINDOW, STREAM_WINDOW } from './event-connection.ts'
@@ -74,11 +75,12 @@ export class Http2Connection implements EventConnection {
     this.#return(0, CONNECTION_WINDOW - INITIAL_WINDOW)
   }
 
-  subscribe(path: string, take: ByteTaker): Promise<void> {
+  subscribe(path: string, take: ByteTaker, headers: OutgoingHttpHeaders = {}): Promise<void> {
     const opened = Promise.withResolvers<void>()
     const stream = { take, opened, isAnswered: false, owed: 0, isOpen: true }
     const id = this.#streams.push(stream) * 2 - 1
-    const block = requestBlock(path, 'GET', [['accept', 'text/event-stream']])
+    const more = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
+    const block = requestBlock(path, 'GET', [['accept', 'text/event-stream'], ...more])
     this.#socket.write(frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, id, block))
     return opened.promise
   }

@@ -1,6 +1,6 @@
 // One publish over an HTTP/2 connection.
 
-import type { ClientHttp2Session } from 'node:http2'
+import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2'
 
 const TAKEN = new Set([201, 202])
 
@@ -10,8 +10,10 @@ export function post(
   path: string,
   body: string,
   type = 'text/plain',
+  more: OutgoingHttpHeaders = {},
 ): Promise<boolean> {
   const stream = session.request({
+    ...more,
     ':method': 'POST',
     ':path': path,
     'content-type': type,

@@ -4,6 +4,7 @@ import type { ClientHttp2Session } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Arrivals } from './arrivals.ts'
 import { post } from './post.ts'
+import { headersOf, type NextHeaders } from './request-headers.ts'
 import { numberedData } from './sequence-check.ts'
 import { connectTo, type Target } from './subscribers.ts'
 
@@ -31,17 +32,25 @@ export class Publisher {
   readonly #path: string
   readonly #bytes: number
   readonly #streams: number
+  readonly #headers: NextHeaders
 
   /** `streams`: to how many each event goes. */
   static async open(target: Target, eventBytes: number, streams: number): Promise<Publisher> {
-    return new Publisher(await connectTo(target), target.path, eventBytes, streams)
+    return new Publisher(await connectTo(target), target.path, eventBytes, streams, headersOf(target))
   }
 
-  constructor(session: ClientHttp2Session, path: string, eventBytes: number, streams: number) {
+  constructor(
+    session: ClientHttp2Session,
+    path: string,
+    eventBytes: number,
+    streams: number,
+    headers = headersOf({}),
+  ) {
     this.#session = session
     this.#path = path
     this.#bytes = eventBytes
     this.#streams = streams
+    this.#headers = headers
     this.arrivals = new Arrivals(this.#sentAt)
   }
 
@@ -97,7 +106,8 @@ export class Publisher {
   async #post(): Promise<void> {
     const sequence = ++this.last
     this.#sentAt[sequence] = performance.now()
-    const isTaken = await post(this.#session, this.#path, numberedData(sequence, this.#bytes))
+    const data = numberedData(sequence, this.#bytes)
+    const isTaken = await post(this.#session, this.#path, data, 'text/plain', this.#headers())
     this.answers.push(performance.now() - this.#sentAt[sequence])
     if (!isTaken) this.refused++
   }

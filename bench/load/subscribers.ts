@@ -11,6 +11,7 @@ import {
 } from './event-connection.ts'
 import { Http1Connection } from './http1-connection.ts'
 import { Http2Connection } from './http2-connection.ts'
+import { headersOf, type NextHeaders } from './request-headers.ts'
 import { SequenceCheck } from './sequence-check.ts'
 
 export type { Target } from './event-connection.ts'
@@ -61,10 +62,13 @@ export class Subscribers {
 
   /** Resolves when each stream has its response and its first bytes. `after`: the number last published. */
   async open(target: SubscribersTarget, connections: number, streams: number, after: number): Promise<void> {
+    const headers = headersOf(target)
     for (let opened = 0; opened < connections; opened += OPENING) {
       const count = Math.min(OPENING, connections - opened)
       const each = streams / connections
-      await Promise.all(Array.from({ length: count }, () => this.#openConnection(target, each, after)))
+      await Promise.all(
+        Array.from({ length: count }, () => this.#openConnection(target, headers, each, after)),
+      )
     }
   }
 
@@ -92,7 +96,12 @@ export class Subscribers {
     await Promise.all(this.#connections.map(connection => connection.close()))
   }
 
-  async #openConnection(target: SubscribersTarget, streams: number, after: number): Promise<void> {
+  async #openConnection(
+    target: SubscribersTarget,
+    headers: NextHeaders,
+    streams: number,
+    after: number,
+  ): Promise<void> {
     const connection = target.isHttp1
       ? new Http1Connection(target, this.#events)
       : await Http2Connection.open(target, this.#events)
@@ -101,7 +110,7 @@ export class Subscribers {
       Array.from({ length: streams }, () => {
         const check = new SequenceCheck(after, this.#onEvent)
         this.#checks.push(check)
-        return connection.subscribe(target.path, bytes => check.feed(bytes))
+        return connection.subscribe(target.path, bytes => check.feed(bytes), headers())
       }),
     )
   }

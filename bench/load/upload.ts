@@ -1,6 +1,6 @@
 // One NDJSON upload over an HTTP/2 connection: blocks of lines, as fast as they are taken.
 
-import type { ClientHttp2Session } from 'node:http2'
+import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2'
 
 export interface Block {
   readonly text: string | Buffer
@@ -19,8 +19,10 @@ export async function upload(
   session: ClientHttp2Session,
   path: string,
   blocks: Iterable<Block>,
+  headers: OutgoingHttpHeaders = {},
 ): Promise<Uploaded> {
   const stream = session.request({
+    ...headers,
     ':method': 'POST',
     ':path': path,
     'content-type': 'application/x-ndjson',

@@ -1,6 +1,7 @@
 // The table that bench/durable.ts prints: medians of each log, and who had the CPU.
 
-import type { Phase, PhaseResult, PublishResult } from '../load/publish-load.ts'
+import type { PhaseResult, PublishResult } from '../load/publish-load.ts'
+import type { Phase } from '../load/publishing.ts'
 import type { SyncFloor } from './disk.ts'
 import { median } from './statistics.ts'
 import { figure, percent, table } from './table.ts'

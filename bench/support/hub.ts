@@ -31,6 +31,11 @@ export async function withHub<T>(
   }
 }
 
+/** So many were published since the hub was started. */
+export async function publishedEvents(session: ClientHttp2Session): Promise<number> {
+  return (await readMetrics(session)).get('millrace_published_events_total')!
+}
+
 /** The hub's counters and gauges by name; those with labels, by what stands in the text. */
 export async function readMetrics(session: ClientHttp2Session): Promise<Map<string, number>> {
   const stream = session.request({ ':path': '/metrics' })

@@ -61,6 +61,13 @@ export const scenarios: readonly Scenario[] = [
     minutes: 4,
   },
   {
+    name: 'tokens',
+    about: 'what it costs that each request brings a token',
+    file: 'tokens.ts',
+    args: [],
+    minutes: 4,
+  },
+  {
     name: 'resume',
     about: 'the time to come back, by the size of the log',
     file: 'resume.ts',

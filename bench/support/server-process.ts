@@ -41,6 +41,8 @@ export interface ServerPlace {
   readonly cores?: string | undefined
   /** For Node, beside those of the hub. Default: none. */
   readonly nodeFlags?: readonly string[] | undefined
+  /** Beside this process's own; undefined takes one away. Command lines are for all to see. Default: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
   /** Runs with Node's own settings instead of the hub's. Default: false. */
   readonly isContender?: boolean
 }
@@ -52,20 +54,28 @@ export async function startServer(
   main: string,
   certsDir: string,
   flags: readonly string[] = [],
-  { cores = '0', nodeFlags = [], isContender = false }: ServerPlace = {},
+  { cores = '0', nodeFlags = [], isContender = false, environment = {} }: ServerPlace = {},
 ): Promise<ServerProcess> {
   const port = await freePort()
   const place = ['--port', String(port), '--certs-dir', certsDir]
   return startCommand(
     onCore(cores, [...(isContender ? [] : NODE_FLAGS), ...nodeFlags, main, 'serve', ...place, ...flags]),
     port,
+    environment,
   )
 }
 
 /** Resolves when it accepts connections on this port. */
-export async function startCommand(command: Command, port: number): Promise<ServerProcess> {
+export async function startCommand(
+  command: Command,
+  port: number,
+  environment: ServerPlace['environment'] = {},
+): Promise<ServerProcess> {
   const startedAt = performance.now()
-  const child = spawn(...command, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(...command, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...environment },
+  })
   endWithThisProcess(child)
   let complaint = ''
   child.stderr

@@ -1,7 +1,12 @@
 // The load generator's own HTTP/2: it must take whatever a server may send, and count every stream that ends.
 
 import { once } from 'node:events'
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from 'node:http2'
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { Http2Connection } from '../../bench/load/http2-connection.ts'
@@ -71,6 +76,17 @@ t.test('while it pauses the server may send what was granted, and the rest when 
   connection.resume()
   await came(200_001)
   t.equal(seen.bytes, 200_001)
+})
+
+t.test('a stream may bring headers of its own', async t => {
+  const { server, connection, take } = await connected(t)
+  const asked = once(server, 'stream') as Promise<[ServerHttp2Stream, IncomingHttpHeaders]>
+  const subscribed = connection.subscribe('/', take, { authorization: 'Bearer a.b.c' })
+  const [stream, headers] = await asked
+  stream.respond({})
+  stream.write('x')
+  await subscribed
+  t.match(headers, { accept: 'text/event-stream', authorization: 'Bearer a.b.c' })
 })
 
 t.test('a stream that the server ends is counted, and one that is refused is an error', async t => {
