@@ -33,9 +33,10 @@ export async function openApiRoute(app: FastifyInstance): Promise<void> {
     },
     exposeHeadRoutes: true,
     transform: ({ schema, url, route }) => {
-      const isTopic = url.endsWith('/*')
-      const described = { ...schema, ...(isTopic && { params: topicParams }), ...bodyOf(route) }
-      return { schema: described, url: isTopic ? url.replace('*', ':topic') : url }
+      const [name, params] = url === '/topics/*' ? ['topic', topicParams] : ['rest', restParams]
+      const isOpen = url.endsWith('/*')
+      const described = { ...schema, ...(isOpen && { params }), ...bodyOf(route) }
+      return { schema: described, url: isOpen ? url.replace('*', `:${name}`) : url }
     },
   })
   app.get(
@@ -49,6 +50,10 @@ const topicParams = Type.Object({
   topic: Type.String({
     description: 'A slash-separated topic name; its slashes may stand as they are.',
   }),
+})
+
+const restParams = Type.Object({
+  rest: Type.String({ description: 'What the rest of the path says, slashes and all.' }),
 })
 
 function bodyOf(route: RouteOptions): { body?: object } {

@@ -1,11 +1,13 @@
 // POST /.well-known/mercure: updates come in, as forms.
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { MillraceError } from '../../errors.ts'
 import { RESERVED_TYPE_PREFIX } from '../../event.ts'
 import { readText } from '../../http/body.ts'
 import { requestKey } from '../../http/idempotency-key.ts'
 import { requirePublishRate } from '../publish.ts'
+import { problemResponses } from '../schemas.ts'
 import type { MercureContext } from './context.ts'
 import { FORM_MEDIA_TYPE, parseForm, requireForm, type FormField } from './form.ts'
 import { MAX_ID_BYTES, MAX_TOPICS } from './limits.ts'
@@ -27,6 +29,10 @@ export function publishRoute(app: FastifyInstance, context: MercureContext): voi
         summary: 'Publish an update (Mercure)',
         description: 'The fields are `topic` (once or more), `data`, `private`, `id`, `type` and `retry`.',
         tags: ['mercure'],
+        response: {
+          200: { description: 'Its id', content: { 'text/plain': { schema: Type.String() } } },
+          ...problemResponses,
+        },
       },
     },
     async (request, reply) => {

@@ -6,6 +6,7 @@ import { readText } from '../../http/body.ts'
 import { holdUntilEnd } from '../../http/unfinished.ts'
 import type { Start } from '../../hub/subscriber.ts'
 import { SSE_MEDIA_TYPE } from '../../protocol/sse.ts'
+import { eventStreamResponse, problemResponses } from '../schemas.ts'
 import { requireStreamRate } from '../stream-rate.ts'
 import type { MercureContext } from './context.ts'
 import { mercureToken } from './credentials.ts'
@@ -18,18 +19,25 @@ import { HISTORY, MercureSelector } from './selection.ts'
 export const MERCURE_CONFIG = { tokenOf: mercureToken, resourceMetadata: METADATA_PATH } as const
 
 export function subscribeRoutes(app: FastifyInstance, context: MercureContext): void {
-  app.route({
-    method: ['GET', 'HEAD', 'QUERY'],
+  const route = {
     url: HUB_PATH,
     config: MERCURE_CONFIG,
+    handler: (request: FastifyRequest, reply: FastifyReply) => subscribe(context, request, reply),
+  }
+  app.route({
+    ...route,
+    method: ['GET', 'HEAD'],
     schema: {
       summary: 'Subscribe to updates (Mercure)',
       description:
-        'By `topic` (draft 7), or `match`, `match_exact` and `match_urlpattern` (draft 8), each as often as wanted.',
+        'By `topic` (draft 7), or `match`, `match_exact` and `match_urlpattern` (draft 8), each as often as wanted. ' +
+        'In draft 8 the parameters may also be the form that is the body of a QUERY.',
       tags: ['mercure'],
+      response: { 200: eventStreamResponse, ...problemResponses },
     },
-    handler: (request, reply) => subscribe(context, request, reply),
   })
+  // OpenAPI 3.1 has no word for the method.
+  app.route({ ...route, method: 'QUERY', schema: { hide: true } })
 }
 
 async function subscribe(

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError } from '../../errors.ts'
 import type { Question } from '../../http/thread-questions.ts'
 import { selectorOf } from '../../topic-pattern.ts'
+import { problemResponses } from '../schemas.ts'
 import type { MercureContext } from './context.ts'
 import { encodeSegment, HUB_PATH, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
 import { rightsOf, type Draft } from './rights.ts'
@@ -19,7 +20,13 @@ export const OPEN_SUBSCRIPTIONS: Question<WantedSubscriptions, Subscription[]> =
 export function subscriptionRoutes(app: FastifyInstance, context: MercureContext): void {
   const options = {
     config: MERCURE_CONFIG,
-    schema: { summary: 'Active subscriptions (Mercure)', tags: ['mercure'] },
+    schema: {
+      summary: 'Active subscriptions (Mercure)',
+      description:
+        "Behind the path: a matcher, or one subscription, as the drafts write them. In its draft's JSON.",
+      tags: ['mercure'],
+      response: problemResponses,
+    },
   }
   for (const url of [SUBSCRIPTIONS_PATH, `${SUBSCRIPTIONS_PATH}/*`]) {
     app.get(url, options, (request, reply) => answer(context, request, reply))
