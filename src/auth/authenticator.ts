@@ -109,9 +109,13 @@ export class Authenticator {
    * At once if the token is known. Errors: MILLRACE_TOKEN_INVALID, MILLRACE_TOKEN_EXPIRED, MILLRACE_KEYS_UNAVAILABLE.
    */
   grantOf(token: string): Grant | Promise<Grant> {
+    return this.known(token) ?? this.#verify(token, this.#known)
+  }
+
+  /** The grant of a token that was verified under these keys and has not expired. */
+  known(token: string): Grant | undefined {
     const known = this.#known.get(token)
-    if (known !== undefined && known.expiresAt > this.#now()) return known
-    return this.#verify(token, this.#known)
+    return known !== undefined && known.expiresAt > this.#now() ? known : undefined
   }
 
   /** What the grant is now that time has passed, and keys may have changed. Errors: as for `grantOf`. */

@@ -40,6 +40,11 @@ export function authenticate(
   app.addHook('onRequest', (request, _reply, done) => {
     request.grant = authenticator.anonymous
     const { isPublic = false, tokenOf = headerQueryOrCookie } = request.routeOptions.config ?? {}
+    const known = isPublic || options.authQuery ? undefined : knownGrant(request, authenticator)
+    if (known !== undefined) {
+      request.grant = known
+      return done()
+    }
     const token = isPublic ? undefined : tokenOf(request, options)
     if (token === undefined) return done()
     const grant = authenticator.grantOf(token)
@@ -49,6 +54,16 @@ export function authenticate(
     }
     void verified(grant, request, done)
   })
+}
+
+const SCHEME = 'Bearer '
+
+/** Most requests bring a token that was looked at before, whose shape need not be looked at again: half of what it costs. */
+function knownGrant({ headers }: FastifyRequest, authenticator: Authenticator): Grant | undefined {
+  const { authorization } = headers
+  return authorization?.startsWith(SCHEME) === true
+    ? authenticator.known(authorization.slice(SCHEME.length))
+    : undefined
 }
 
 async function verified(
