@@ -15,7 +15,7 @@ import type { HubIds } from './ids.ts'
 import { matcherFault } from './matcher.ts'
 import { HUB_PATH, hubUrl, UPDATES } from './paths.ts'
 import { rightsOf } from './rights.ts'
-import { MERCURE_CONFIG } from './subscribe.ts'
+import { MERCURE_CONFIG } from './credentials.ts'
 import { eventOf, type Update } from './update.ts'
 
 const HUB_PATH_SEGMENT = /^\/\.well-known\/mercure(\/|$)/
@@ -121,7 +121,7 @@ function readId(field: FormField | undefined, ids: HubIds): string | undefined {
   const id = requirePlain('id', field.value)
   if (id.startsWith('#')) throw invalid("'id' starts with '#': such ids are the hub's to give")
   if (ids.parse(id) !== undefined) throw invalid("'id' is one that the hub gives")
-  // They come back in a header, which ends of lines and large ones would not survive.
+  // It comes back in a header, which is trimmed and has no room for a large one.
   if (Buffer.byteLength(id) > MAX_ID_BYTES) throw invalid(`'id' is longer than ${MAX_ID_BYTES} bytes`)
   if (id.trim() !== id) throw invalid("'id' begins or ends with a space")
   if (id === 'earliest') throw invalid("'id' is 'earliest', which stands for the beginning of the history")

@@ -9,14 +9,12 @@ import { SSE_MEDIA_TYPE } from '../../protocol/sse.ts'
 import { eventStreamResponse, problemResponses } from '../schemas.ts'
 import { requireStreamRate } from '../stream-rate.ts'
 import type { MercureContext } from './context.ts'
-import { mercureToken } from './credentials.ts'
+import { MERCURE_CONFIG } from './credentials.ts'
 import { parseForm, requireForm, type FormField } from './form.ts'
-import { HUB_PATH, hubUrl, METADATA_PATH, UPDATES } from './paths.ts'
+import { HUB_PATH, hubUrl, UPDATES } from './paths.ts'
 import { queryFields, readQuery, type SubscribeQuery } from './query.ts'
 import { maySubscribe, rightsOf } from './rights.ts'
 import { HISTORY, MercureSelector } from './selection.ts'
-
-export const MERCURE_CONFIG = { tokenOf: mercureToken, resourceMetadata: METADATA_PATH } as const
 
 export function subscribeRoutes(app: FastifyInstance, context: MercureContext): void {
   const route = {

@@ -10,7 +10,7 @@ import { problemResponses } from '../schemas.ts'
 import type { MercureContext } from './context.ts'
 import { encodeSegment, HUB_PATH, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
 import { rightsOf, type Draft } from './rights.ts'
-import { MERCURE_CONFIG } from './subscribe.ts'
+import { MERCURE_CONFIG } from './credentials.ts'
 import { documentOf, JSON_LD, memberOf, type Subscription, type WantedSubscriptions } from './subscription.ts'
 
 export const OPEN_SUBSCRIPTIONS: Question<WantedSubscriptions, Subscription[]> = {
