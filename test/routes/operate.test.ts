@@ -113,6 +113,7 @@ t.test('/openapi.json describes every route', async t => {
       'head /topics/{topic}',
       'post /.well-known/mercure',
       'post /events',
+      'patch /feed/{feed}',
       'post /feed/{feed}/token',
       'post /topics/{topic}',
       'put /session',
