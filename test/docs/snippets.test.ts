@@ -1,0 +1,122 @@
+// Every snippet of the README, the guides and the pages on operations does what it says: each is run against a real hub, or
+// says in a comment above it why it cannot be.
+
+import { globSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { needsBrowser, openBrowser } from '../support/browser.ts'
+import { BrowserSnippets } from './browser-snippets.ts'
+import { fencesOf, type Fence } from './fences.ts'
+import { PAGES, type PageSetup } from './pages.ts'
+import { Session } from './session.ts'
+
+const root = new URL('../../', import.meta.url)
+const RUN = ['sh', 'js', 'ts', 'html', 'json']
+/** Excerpts of files in deploy/, which have tests of their own. */
+const EXCERPTS = ['nginx', 'caddyfile', 'haproxy', 'ini', 'yaml', 'dockerfile']
+
+const pages = ['README.md', ...globSync('docs/{guide,operations}/*.md', { cwd: root }).sort()]
+const fences = pages.map(page => [page, fencesOf(page, readFileSync(new URL(page, root), 'utf8'))] as const)
+
+const isRun = ({ language, notRun }: Fence): boolean => RUN.includes(language) && notRun === undefined
+
+t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
+  const browser = await openBrowser(t)
+  const counts: Record<string, number> = {}
+  t.jobs = 2
+  for (const [page, own] of fences.filter(([, all]) => all.some(isRun))) {
+    t.test(`of ${page} do what they say`, { buffered: true }, async t => {
+      const setup = PAGES[page] ?? {}
+      const session = await Session.open(t, setup)
+      const scripts = await BrowserSnippets.open(t, browser, session.hubUrl)
+      const runScript = async (text = ''): Promise<void> => scripts.runScript(session.script(text))
+      let hasScripts = false
+      for (const snippet of own.filter(isRun)) {
+        if (isForBrowser(snippet, setup) && !hasScripts) {
+          hasScripts = true
+          await runScript(setup.scriptBefore)
+        }
+        await runSnippet(session, scripts, setup, snippet)
+        counts[snippet.language] = (counts[snippet.language] ?? 0) + 1
+        t.pass(snippet.place)
+      }
+      if (hasScripts) await runScript(setup.scriptAfter)
+    })
+  }
+
+  t.test('are run, or say why not', async t => {
+    t.comment(`run: ${JSON.stringify(counts)}`)
+    for (const language of ['sh', 'js', 'html', 'json']) t.ok(counts[language]! > 0, language)
+    const all = fences.flatMap(([, own]) => own).filter(({ language }) => RUN.includes(language))
+    const marked = all.filter(({ notRun }) => notRun !== undefined)
+    t.comment(`not run: ${marked.map(({ place, notRun }) => `${place} (${notRun})`).join(', ')}`)
+    const run = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    t.equal(run + marked.length, all.length)
+  })
+
+  t.test('that are wrong are found out', async t => {
+    const session = await Session.open(t, { before: 'millrace serve --log memory:' })
+    const scripts = await BrowserSnippets.open(t, browser, session.hubUrl)
+    const rejects = (running: Promise<void>, message: RegExp): Promise<unknown> =>
+      t.rejects(running, { message })
+    await rejects(session.run('curl https://localhost:9443/nowhere'), /MILLRACE_NOT_FOUND/)
+    await rejects(session.run('millrace serve --no-such-option'), /unknown option/)
+    await rejects(
+      session.run('curl https://localhost:9443/topics | jq -e .nothing\ntrue'),
+      /ended with [1-9]/,
+    )
+    await rejects(scripts.runScript(`nowhere.publish()`), /ReferenceError/)
+    await rejects(scripts.runScript(`await fetch('/nowhere')`), /404/)
+    await rejects(scripts.runScript(`setTimeout(() => nowhere())\nawait new Promise(setTimeout)`), /nowhere/)
+    await rejects(scripts.runHtml('<!doctype html><script>document.title = 1</script>'), /shows nothing/)
+    await rejects(session.runNode(`throw new Error('wrong')`, 'wrong.js'), /wrong/)
+    await rejects(scripts.runHtml(session.script(SILENT_PAGE)), /no event came from/)
+  })
+})
+
+// It listens for something that never comes.
+const SILENT_PAGE = `<p>waiting</p><script>
+  new EventSource('https://hub.example.org/topics/silent').addEventListener('order', () => {})
+</script>`
+
+function isForBrowser({ language }: Fence, { scripts }: PageSetup): boolean {
+  return language === 'js' && scripts !== 'node'
+}
+
+t.test('excerpts of files in deploy/ stand there word by word', async t => {
+  const files = globSync('deploy/*', { cwd: root }).map(file => readFileSync(new URL(file, root), 'utf8'))
+  for (const { language, text, place } of fences.flatMap(([, own]) => own)) {
+    t.ok(
+      ['', 'text', ...RUN, ...EXCERPTS].includes(language),
+      `${place}: ${language} is a language that is tested`,
+    )
+    if (!EXCERPTS.includes(language)) continue
+    const withoutIndent = (lines: string): string => lines.replace(/^[ \t]+/gm, '')
+    t.ok(
+      files.some(file => withoutIndent(file).includes(withoutIndent(text))),
+      place,
+    )
+  }
+})
+
+async function runSnippet(
+  session: Session,
+  browser: BrowserSnippets,
+  setup: PageSetup,
+  fence: Fence,
+): Promise<void> {
+  const { place, language, text } = fence
+  try {
+    if (language === 'sh') await session.run(text)
+    else if (language === 'json') setup.checkJson?.(text, session.write('snippet.json', session.placed(text)))
+    else if (language === 'html') await browser.runHtml(session.placed(text))
+    else if (isForBrowser(fence, setup)) await browser.runScript(session.script(text))
+    else await session.runNode(text, `snippet.${language}`)
+  } catch (error) {
+    throw new Error(`${place}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+t.test('production.md shows deploy/hub.json word by word', async t => {
+  const page = readFileSync(new URL('docs/guide/production.md', root), 'utf8')
+  t.ok(page.includes(readFileSync(new URL('deploy/hub.json', root), 'utf8')))
+})
