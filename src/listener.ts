@@ -34,6 +34,7 @@ import type { RouteContext } from './routes/context.ts'
 import { errorRoutes } from './routes/errors.ts'
 import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
+import { inspectorRoutes } from './routes/inspector/inspector.ts'
 import { mercureRoutes } from './routes/mercure/mercure.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { openApiRoute } from './routes/openapi.ts'
@@ -116,7 +117,7 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     const regranted = streams.regrant(feed, grant)
     return regranted === 'unknown' ? parts.renewElsewhere(feed, grant.token!) : regranted
   }
-  await registerRoutes(app, config, authenticator, () => readMetrics(metrics), {
+  await registerRoutes(app, config, authenticator, metrics, () => readMetrics(metrics), {
     hub,
     streams,
     kinds: nativeStreams(log.epoch, config),
@@ -179,6 +180,7 @@ async function registerRoutes(
   app: FastifyInstance,
   config: Config,
   authenticator: Authenticator,
+  metrics: Metrics,
   readMetrics: () => Promise<string>,
   context: RouteContext,
 ): Promise<void> {
@@ -193,6 +195,14 @@ async function registerRoutes(
   const isForUsOnly = isLoopback(config.host) && allowedHosts.length === 0
   if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isForUsOnly })
   await metricsRoute(app, readMetrics)
+  if (config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly)) {
+    await inspectorRoutes(app, context, {
+      isOpen: isForUsOnly && !authenticator.takesTokens,
+      readFigures: () => metrics.figures(),
+      grantOf: token => authenticator.grantOf(token),
+      logName: config.log,
+    })
+  }
   await errorRoutes(app)
   await welcomeRoute(app)
 }

@@ -39,6 +39,8 @@ const MAX_CACHED_TOKENS = 10_000
 export class Authenticator {
   /** Of clients that bring no token. */
   readonly anonymous: Grant
+  /** It was made with keys of some kind. */
+  readonly takesTokens: boolean
   readonly #options: AuthenticatorOptions
   readonly #now: () => number
   readonly #remote: RemoteKeys | undefined
@@ -57,8 +59,11 @@ export class Authenticator {
     this.#remote = this.#remoteKeys(options)
     this.#texts = keys
     this.#use(keys)
-    const takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
-    this.anonymous = new Grant({ ...anonymous, ...(takesTokens && { denial: 'MILLRACE_TOKEN_MISSING' }) })
+    this.takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
+    this.anonymous = new Grant({
+      ...anonymous,
+      ...(this.takesTokens && { denial: 'MILLRACE_TOKEN_MISSING' }),
+    })
   }
 
   /** Asks for keys behind an address again, too. Errors: MILLRACE_CONFIG_INVALID, and the keys that were in use stay. */

@@ -20,7 +20,7 @@ import { EventStream, type EventStreamOptions } from './event-stream.ts'
 import { Expiries } from './expiries.ts'
 import { Rounds } from './rounds.ts'
 import type { StreamKind } from './stream-kind.ts'
-import { ownerOf, reportEnd } from './stream-report.ts'
+import { ownerOf, reportEnd, type StreamOwner } from './stream-report.ts'
 
 export interface EventStreamsOptions extends EventStreamOptions, CompressionOptions {
   readonly maxStreamsPerConnection: number
@@ -35,6 +35,7 @@ export interface OpenStream {
   readonly kind: StreamKind
   readonly stream: EventStream
   readonly selector: Selector
+  readonly owner: StreamOwner
   grant: Grant
 }
 
@@ -50,6 +51,8 @@ export class EventStreams {
   readonly #expiries = new Expiries<OpenStream>(({ stream }) => stream.end('expired'))
   readonly #beats: Rounds<EventStream>
   #isDraining = false
+  /** What streams had sent that have ended. */
+  #endedBytes = 0
   /** Once keys have changed. */
   #authenticator: Authenticator | undefined
 
@@ -68,6 +71,13 @@ export class EventStreams {
   /** What compressed streams were to carry so far, and what was sent for it. */
   get gzipTotals(): Readonly<GzipTotals> {
     return this.#compression.totals
+  }
+
+  /** What all streams have sent so far, those that have ended too. */
+  get bytesSent(): number {
+    let bytes = this.#endedBytes
+    for (const { stream } of this.#open.values()) bytes += stream.bytesSent
+    return bytes
   }
 
   /** Those that are open in this thread. */
@@ -106,12 +116,13 @@ export class EventStreams {
       this.#expiries.remove(opened)
       kind.closed?.(opened)
       const { closeReason: reason, error, bytesSent } = stream
-      const positionsBehind = this.#positionsBehind(subscriber)
+      this.#endedBytes += bytesSent
+      const positionsBehind = this.positionsBehind(subscriber)
       reportEnd(logger, owner, { reason, error, selector, positionsBehind, bytesSent })
     })
     const stream = new EventStream(outgoing, connection, this.#options, kind, gzip)
     const stopBeats = this.#beats.add(stream)
-    const opened: OpenStream = { feed, kind, stream, selector, grant }
+    const opened: OpenStream = { feed, kind, stream, selector, owner, grant }
     this.#open.set(feed, opened)
     this.#expiries.add(opened)
     stream.write(Buffer.from(kind.opening(feed, selector, start)))
@@ -135,6 +146,14 @@ export class EventStreams {
     this.#give(opened, grant)
     this.#lookAgain(opened)
     return 'granted'
+  }
+
+  /** Ends a stream for an operator; false: it is not here. */
+  close(feed: string): boolean {
+    const opened = this.#open.get(feed)
+    if (opened === undefined || opened.stream.hasEnded) return false
+    opened.stream.end('closed')
+    return true
   }
 
   has(feed: string): boolean {
@@ -176,7 +195,8 @@ export class EventStreams {
     if (authenticator !== undefined) void this.#recheckOne(opened, authenticator)
   }
 
-  #positionsBehind({ phase, position }: Subscriber): number {
+  /** How many positions of the log it has still to read, whether they match or not. */
+  positionsBehind({ phase, position }: Subscriber): number {
     return phase === 'live' ? 0 : Math.max(0, this.#hub.log.head() - position)
   }
 
@@ -229,13 +249,13 @@ const STREAM_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const
 
-function isGone(request: FastifyRequest, reply: FastifyReply): boolean {
+export function isGone(request: FastifyRequest, reply: FastifyReply): boolean {
   const stream = http2StreamOf(request)
   return stream === undefined ? reply.raw.destroyed : stream.destroyed || stream.closed
 }
 
 /** Sends the response's head past Fastify, with the headers that hooks have set. */
-function respond(request: FastifyRequest, reply: FastifyReply, coding: object): Writable {
+export function respond(request: FastifyRequest, reply: FastifyReply, coding: object = {}): Writable {
   reply.hijack()
   const vary = [reply.getHeader('vary'), 'accept-encoding'].filter(name => name !== undefined).join(', ')
   const headers = { ...reply.getHeaders(), ...STREAM_HEADERS, ...coding, vary } as Record<string, string>
