@@ -1,0 +1,152 @@
+// How the hub is: four plots of the last minutes, the busiest topics, and what the log holds.
+
+import type { ComponentChildren } from 'preact'
+import type { Stats } from '../../protocol/inspector.ts'
+import { bytes, compact, count, duration, latency, percent, rate } from '../format.ts'
+import { hrefOf, topicHref } from '../location.ts'
+import { Plot } from '../parts/plot.tsx'
+import { Sparkline } from '../parts/sparkline.tsx'
+import { TopicName } from '../parts/topic-name.tsx'
+import { latest, sparkOf } from '../stats-store.ts'
+import { useStore } from '../store.ts'
+
+const BUSIEST = 8
+const SPARK_LENGTH = 40
+
+export function OverviewView(): ComponentChildren {
+  const stats = useStore(latest)
+  const perSecond = (value: number): string => `${rate(value)}/s`
+  return (
+    <div class="overview">
+      <h1 class="unseen">Overview</h1>
+      <Plot
+        title="Events"
+        atLeast={5}
+        axis={compact}
+        lines={[
+          { name: 'Delivered', look: 'main', value: ({ delivered }) => delivered, text: perSecond },
+          { name: 'Published', look: 'second', value: ({ published }) => published, text: perSecond },
+        ]}
+      />
+      <Plot
+        title="Subscribers"
+        atLeast={5}
+        axis={compact}
+        lines={[
+          { name: 'Live', look: 'main', value: ({ live }) => live, text: count },
+          { name: 'Behind', look: 'second', value: ({ behind }) => behind, text: count },
+        ]}
+      />
+      <LatencyPlot stats={stats} />
+      <Plot
+        title="Process"
+        atLeast={64 * 1024 * 1024}
+        axis={bytes}
+        rightAtLeast={0.25}
+        rightAxis={percent}
+        lines={[
+          { name: 'Memory', look: 'main', value: ({ rss }) => rss, text: bytes },
+          { name: 'CPU, of a core', look: 'second', scale: 'right', value: ({ cpu }) => cpu, text: percent },
+        ]}
+      />
+      <Busiest stats={stats} />
+      <HubFacts stats={stats} />
+    </div>
+  )
+}
+
+function LatencyPlot({ stats }: { stats: Stats | undefined }): ComponentChildren {
+  const rows = [
+    ['Append', stats?.latency.append],
+    ['Flush', stats?.latency.flush],
+    ['Event loop', stats?.latency.eventLoop],
+  ] as const
+  return (
+    <div class="latency">
+      <Plot
+        title="Latency, p99"
+        atLeast={1}
+        axis={value => `${value} ms`}
+        lines={[
+          { name: 'Append', look: 'main', value: ({ append }) => append?.p99, text: latency },
+          { name: 'Flush', look: 'second', value: ({ flush }) => flush?.p99, text: latency },
+          { name: 'Event loop', look: 'third', value: ({ eventLoop }) => eventLoop?.p99, text: latency },
+        ]}
+      />
+      <p class="medians">
+        <span>p50 of the last second</span>
+        {rows.map(([name, quantiles]) => (
+          <span key={name}>
+            {name} <b>{latency(quantiles?.p50)}</b>
+          </span>
+        ))}
+      </p>
+    </div>
+  )
+}
+
+function Busiest({ stats }: { stats: Stats | undefined }): ComponentChildren {
+  const topics = stats?.topics.slice(0, BUSIEST) ?? []
+  return (
+    <section class="card busiest" aria-labelledby="busiest">
+      <header>
+        <h2 id="busiest">Busiest topics</h2>
+        <a href={hrefOf('topics')}>All topics</a>
+      </header>
+      {topics.length === 0 && (
+        <p class="empty">
+          Nothing was published since you look. <a href={hrefOf('publish')}>Publish something</a>
+        </p>
+      )}
+      <ul>
+        {topics.map(({ topic, rate: perSecond, lastData }) => (
+          <li key={topic}>
+            <a href={topicHref(topic)}>
+              <TopicName topic={topic} />
+              <span class="last">{lastData}</span>
+              <Sparkline values={sparkOf(topic)} length={SPARK_LENGTH} />
+              <b>{rate(perSecond)}/s</b>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+function HubFacts({ stats }: { stats: Stats | undefined }): ComponentChildren {
+  if (stats === undefined) return <section class="card facts" aria-hidden="true" />
+  const { log, rates, memory } = stats
+  const facts: readonly (readonly [string, string])[] = [
+    ['Up for', duration(stats.uptimeMs)],
+    ['Threads', count(stats.threads)],
+    ['Connections', count(stats.connections)],
+    ['Streams', count(stats.streams)],
+    ['Sent', `${bytes(rates.bytesSent)}/s`],
+    ['Writes', `${rate(rates.writes)}/s`],
+    ['Gaps told', `${rate(rates.gaps)}/s`],
+    ['Fell behind', `${rate(rates.fellBehind)}/s`],
+    ['Heap', bytes(memory.heapUsed)],
+    ['Log', log.name],
+    ['Topics', count(log.topics)],
+    ['Events kept', count(log.events)],
+    ['Kept bytes', bytes(log.bytes)],
+    ['States', bytes(log.stateBytes)],
+    ['Head', log.head],
+  ]
+  return (
+    <section class="card facts" aria-labelledby="facts">
+      <header>
+        <h2 id="facts">The hub</h2>
+      </header>
+      <dl>
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  )
+}
