@@ -97,10 +97,6 @@ export class EventStream implements Sink {
     return (this.#rest ?? []).reduce((sum, { length }) => sum + length, this.#outgoing.writableLength)
   }
 
-  get subscriber(): Subscriber | undefined {
-    return this.#subscriber
-  }
-
   get isCompressing(): boolean {
     return this.#gzip !== undefined
   }

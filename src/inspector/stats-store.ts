@@ -85,7 +85,7 @@ function take(stats: Stats): void {
   const time = stats.time / 1000
   samples = [
     ...samples.filter(sample => sample.time > time - SPAN_S - 5 && sample.time < time),
-    { time, values } as Sample,
+    { time, values },
   ]
   sparks = new Map(
     stats.topics.map(({ topic, rate }) => [topic, [...(sparks.get(topic) ?? []), rate].slice(-SPARK_LENGTH)]),

@@ -74,6 +74,12 @@ const GUARDED: readonly (readonly [method: string, path: string, granted: number
   ['GET', '/inspector/api/streams', 200],
   ['DELETE', '/inspector/api/streams/unknown', 404],
   ['POST', '/inspector/api/token', 200, { body: 'x' }],
+  [
+    'PATCH',
+    '/feed/unknown',
+    404,
+    { body: '{"add":["private/a"]}', headers: { 'content-type': 'application/json' } },
+  ],
   ['POST', '/feed/unknown/token', 404],
   ['PUT', '/session', 204],
 ]

@@ -15,8 +15,7 @@ export function SearchField(parts: {
   const [typed, setTyped] = useState(value)
   useEffect(() => setTyped(value), [value])
   useEffect(() => {
-    if (typed === value) return
-    const timer = setTimeout(() => onChange(typed), 200)
+    const timer = typed === value ? undefined : setTimeout(() => onChange(typed), 200)
     return () => clearTimeout(timer)
   }, [typed])
   useEffect(() => {

@@ -30,7 +30,11 @@ const CLOSE_STREAM: Question<string, boolean> = { name: 'inspector close' }
 export function streamRoutes(fastify: FastifyInstance, { questions, streams }: InspectorContext): void {
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
   questions.answerWith(OPEN_STREAMS, wanted => ownStreams(streams, wanted))
-  questions.answerWith(CLOSE_STREAM, feed => streams.close(feed))
+  questions.answerWith(CLOSE_STREAM, feed => {
+    const opened = streams.find(feed)
+    opened?.stream.end('closed')
+    return opened !== undefined
+  })
 
   app.get(
     '/inspector/api/streams',
@@ -138,10 +142,9 @@ function hasText({ feed, owner, grant, selector }: OpenStream, search: string): 
 }
 
 function infoOf(streams: EventStreams, opened: OpenStream): StreamInfo {
-  const { feed, kind, stream, selector, owner, grant } = opened
-  const { subscriber, bytesSent, bufferedBytes, isCompressing: isCompressed } = stream
+  const { feed, kind, stream, subscriber, selector, owner, grant } = opened
+  const { bytesSent, bufferedBytes, isCompressing: isCompressed } = stream
   const topics = [...selector.topics, ...selector.patterns]
-  const phase = subscriber === undefined || subscriber.phase === 'closed' ? 'catching-up' : subscriber.phase
   return {
     feed,
     kind: kind.encoder.name,
@@ -149,8 +152,9 @@ function infoOf(streams: EventStreams, opened: OpenStream): StreamInfo {
     ...(grant.name !== undefined && { name: grant.name }),
     topics: topics.slice(0, MAX_TOPICS),
     topicCount: topics.length,
-    phase,
-    lag: subscriber === undefined ? 0 : streams.positionsBehind(subscriber),
+    // One that is closed is about to leave the list.
+    phase: subscriber.phase === 'closed' ? 'behind' : subscriber.phase,
+    lag: streams.positionsBehind(subscriber),
     bytesSent,
     bufferedBytes,
     openedMs: Math.round(performance.now() - owner.openedAt),
