@@ -1,6 +1,6 @@
 // What the page asks of the hub: everything that goes over the wire is named here.
 
-import type { GapData } from '../protocol/control-events.ts'
+import type { GapData, OpenData } from '../protocol/control-events.ts'
 import type { StreamList, TokenReport } from '../protocol/inspector.ts'
 import { openEventStream } from './event-stream.ts'
 import { HUB, parseJson, request, requestJson, type HubProblem } from './request.ts'
@@ -139,6 +139,9 @@ export interface FollowHandlers {
   onRefused?(problem: HubProblem): void
 }
 
+/** The streams of this page, by the names of their feeds. */
+export const ownFeeds = new Set<string>()
+
 /** Follows a topic from a cursor on. Returns the function that ends it. */
 export function followTopic(topic: string, after: string, handlers: FollowHandlers): () => void {
   const query = new URLSearchParams({ topic, after })
@@ -149,6 +152,7 @@ export function followTopic(topic: string, after: string, handlers: FollowHandle
         handlers.onEvent({ ...(parseJson(data) as HubEvent), ...(id !== undefined && { id }) })
       else if (type === 'millrace:gap') handlers.onGap(JSON.parse(data) as GapData)
       else if (type === 'millrace:reset') handlers.onReset()
+      else if (type === 'millrace:open') ownFeeds.add((JSON.parse(data) as OpenData).feed)
     },
   })
 }

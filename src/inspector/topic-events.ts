@@ -71,7 +71,7 @@ export class TopicEvents {
     this.state.set(NOTHING)
     try {
       const page = await historyBefore(this.#topic, 'latest', PAGE_EVENTS, life)
-      const rows = page.events.map(event => this.#row(event)).reverse()
+      const rows = page.events.map(event => this.#row(event)).toReversed()
       this.#amend({ rows, isLoading: false, isComplete: page.before === undefined })
       this.#follow(page.cursor)
     } catch (error) {
@@ -93,7 +93,7 @@ export class TopicEvents {
     this.#amend({ isLoading: true })
     try {
       const page = await historyBefore(this.#topic, (oldest as EventRow).event.id!, PAGE_EVENTS, { signal })
-      const all = [...this.state.value.rows, ...page.events.map(event => this.#row(event)).reverse()]
+      const all = [...this.state.value.rows, ...page.events.map(event => this.#row(event)).toReversed()]
       const isTooMany = all.length > MAX_ROWS
       this.#amend({
         rows: isTooMany ? all.slice(-MAX_ROWS) : all,
@@ -148,7 +148,7 @@ export class TopicEvents {
     const { rows, isDetached, isComplete } = this.state.value
     if (this.#isHeld || isDetached) return this.#amend({ waiting: this.#waiting })
     if (this.#arrived.length === 0) return
-    const all = [...this.#arrived.reverse(), ...rows]
+    const all = [...this.#arrived.toReversed(), ...rows]
     this.#arrived = []
     this.#waiting = 0
     const isCut = all.length > MAX_LIVE_ROWS

@@ -23,13 +23,15 @@ export interface PlotParts {
   readonly title: string
   readonly lines: readonly Line[]
   readonly axis: (value: number) => string
+  /** The steps that it may have. Default: round ones. */
+  readonly steps?: readonly number[]
   readonly rightAxis?: (value: number) => string
   /** The least that the left axis reaches to. */
   readonly atLeast: number
   readonly rightAtLeast?: number
 }
 
-const HEIGHT = 168
+const HEIGHT = 172
 
 export function Plot(parts: PlotParts): ComponentChildren {
   const { title, lines } = parts
@@ -65,7 +67,8 @@ export function Plot(parts: PlotParts): ComponentChildren {
       </header>
       <dl class="figures" ref={legend}>
         {lines.map(({ name, value, text, look }) => {
-          const shown = sample?.values == null ? undefined : value(sample.values)
+          const values = sample?.values ?? undefined
+          const shown = values === undefined ? undefined : value(values)
           return (
             <div key={name}>
               <dt>
@@ -91,7 +94,7 @@ function dataOf(lines: readonly Line[]): uPlot.AlignedData {
 }
 
 function optionsOf(
-  { lines, axis, rightAxis, atLeast, rightAtLeast = 1 }: PlotParts,
+  { lines, axis, steps, rightAxis, atLeast, rightAtLeast = 1 }: PlotParts,
   element: HTMLElement,
   colourOf: (line: number) => string,
   setPointed: (at: number | undefined) => void,
@@ -111,8 +114,14 @@ function optionsOf(
       right: { range: (_plot, _low, high) => [0, Math.max(rightAtLeast, (high ?? 0) * 1.1)] },
     },
     axes: [
-      { ...side, grid: { show: false }, size: 24, space: 70, values: (_plot, times) => times.map(clock) },
-      { ...side, size: 52, space: 36, values: (_plot, values) => values.map(axis) },
+      { ...side, grid: { show: false }, size: 24, space: 56, values: (_plot, times) => times.map(clock) },
+      {
+        ...side,
+        size: 56,
+        space: 36,
+        values: (_plot, values) => values.map(axis),
+        ...(steps !== undefined && { incrs: [...steps] }),
+      },
       ...(rightAxis === undefined
         ? []
         : [

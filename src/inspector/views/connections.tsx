@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import type { StreamInfo } from '../../protocol/inspector.ts'
 import { bytes, compact, count, duration, plural } from '../format.ts'
-import { closeStream, listStreams } from '../hub.ts'
+import { closeStream, listStreams, ownFeeds } from '../hub.ts'
 import { amendQuery, place, topicHref } from '../location.ts'
 import { confirmed } from '../parts/confirm.tsx'
 import { Icon } from '../parts/icon.tsx'
@@ -103,7 +103,9 @@ function StreamRow({ stream, onClose }: { stream: StreamInfo; onClose: () => voi
   return (
     <tr class={lag > 0 ? 'is-late' : undefined}>
       <th scope="row">
-        <span class="who">{name ?? address}</span>
+        <span class="who">
+          {name ?? address} {ownFeeds.has(feed) && <span class="tag">this page</span>}
+        </span>
         <small>
           {name === undefined ? '' : `${address} · `}
           {kind} · {protocol}

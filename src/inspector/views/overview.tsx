@@ -13,6 +13,9 @@ import { useStore } from '../store.ts'
 const BUSIEST = 8
 const SPARK_LENGTH = 40
 
+const MB = 1024 * 1024
+const MEMORY_STEPS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384].map(size => size * MB)
+
 export function OverviewView(): ComponentChildren {
   const stats = useStore(latest)
   const perSecond = (value: number): string => `${rate(value)}/s`
@@ -40,8 +43,9 @@ export function OverviewView(): ComponentChildren {
       <LatencyPlot stats={stats} />
       <Plot
         title="Process"
-        atLeast={64 * 1024 * 1024}
+        atLeast={64 * MB}
         axis={bytes}
+        steps={MEMORY_STEPS}
         rightAtLeast={0.25}
         rightAxis={percent}
         lines={[

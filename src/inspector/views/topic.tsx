@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { bytes, count, plural, rate } from '../format.ts'
-import { curlOf, deleteTopic, followers, listStreams, topicFacts, topicState } from '../hub.ts'
+import { curlOf, deleteTopic, followers, listStreams, ownFeeds, topicFacts, topicState } from '../hub.ts'
 import { amendQuery, goTo, hrefOf, place } from '../location.ts'
 import { confirmed } from '../parts/confirm.tsx'
 import { CopyButton } from '../parts/copy-button.tsx'
@@ -188,7 +188,9 @@ function TopicFollowers({ topic }: { topic: string }): ComponentChildren {
       <ul>
         {streams.map(({ feed, name, address, phase, lag }) => (
           <li key={feed}>
-            <a href={hrefOf('connections', { search: feed })}>{name ?? address}</a>
+            <a href={hrefOf('connections', { search: feed })}>
+              {ownFeeds.has(feed) ? 'This page' : (name ?? address)}
+            </a>
             <PhaseMark phase={phase} lag={lag} />
           </li>
         ))}
@@ -211,7 +213,7 @@ function ListEnd(parts: {
   const { isLoading, isComplete, rows } = state
   useEffect(() => {
     // A filter that lets nothing through would read the whole history.
-    if (hasFilter || isLoading || isComplete) return
+    if (hasFilter || isLoading || isComplete) return undefined
     const seen = new IntersectionObserver(
       ([entry]) => {
         if (entry!.isIntersecting) void events.loadOlder()

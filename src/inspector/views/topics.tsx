@@ -142,8 +142,8 @@ function TopicRow({ row: { topic, summary, live } }: { row: Row }): ComponentChi
         <Sparkline values={sparkOf(topic)} length={SPARK_LENGTH} />
         <span>{live === undefined ? <span class="hint">–</span> : `${rate(live.rate)}/s`}</span>
       </td>
-      <td class="number mid">{summary === undefined ? '' : compact(summary.events)}</td>
-      <td class="number wide">{summary === undefined ? '' : bytes(summary.bytes)}</td>
+      <td class="number mid">{summary === undefined ? '–' : compact(summary.events)}</td>
+      <td class="number wide">{summary === undefined ? '–' : bytes(summary.bytes)}</td>
       <td class="number mid">{lastTime === undefined ? '' : ago(lastTime)}</td>
     </tr>
   )
