@@ -114,7 +114,14 @@ function optionsOf(
       right: { range: (_plot, _low, high) => [0, Math.max(rightAtLeast, (high ?? 0) * 1.1)] },
     },
     axes: [
-      { ...side, grid: { show: false }, size: 24, space: 56, values: (_plot, times) => times.map(clock) },
+      {
+        ...side,
+        grid: { show: false },
+        size: 24,
+        space: 40,
+        incrs: [60, 120, 300],
+        values: (_plot, times) => times.map(clock),
+      },
       {
         ...side,
         size: 56,

@@ -109,10 +109,7 @@ function StreamRow({ stream, onClose }: { stream: StreamInfo; onClose: () => voi
         <small>
           {name === undefined ? '' : `${address} · `}
           {kind} · {protocol}
-          {isCompressed}
-        </small>
-        <small>
-          <code>{feed}</code>
+          {isCompressed} · <code>{feed}</code>
         </small>
       </th>
       <td class="follows">

@@ -20,7 +20,7 @@ import { TopicEvents, type Row, type TopicEventsState } from '../topic-events.ts
 import { useLoaded } from '../use-loaded.ts'
 
 const RELOAD_MS = 3000
-const MAX_FOLLOWERS = 10
+const MAX_FOLLOWERS = 6
 
 // As far from the top, whoever reads is not to be disturbed.
 const AT_TOP_PX = 40
@@ -191,6 +191,7 @@ function TopicFollowers({ topic }: { topic: string }): ComponentChildren {
             <a href={hrefOf('connections', { search: feed })}>
               {ownFeeds.has(feed) ? 'This page' : (name ?? address)}
             </a>
+            <code>{feed}</code>
             <PhaseMark phase={phase} lag={lag} />
           </li>
         ))}
