@@ -56,6 +56,8 @@ export class TopicEvents {
   #stopFollowing: (() => void) | undefined
   #timer: number | undefined
   #life = new AbortController()
+  /** Where the hub says that the next older page begins; undefined: before the oldest that is shown. */
+  #before: string | undefined
   #keys = 0
 
   constructor(topic: string) {
@@ -72,6 +74,7 @@ export class TopicEvents {
     try {
       const page = await historyBefore(this.#topic, 'latest', PAGE_EVENTS, life)
       const rows = page.events.map(event => this.#row(event)).toReversed()
+      this.#before = page.before
       this.#amend({ rows, isLoading: false, isComplete: page.before === undefined })
       this.#follow(page.cursor)
     } catch (error) {
@@ -87,14 +90,15 @@ export class TopicEvents {
 
   async loadOlder(): Promise<void> {
     const { isLoading, isComplete, rows } = this.state.value
-    const oldest = rows.findLast(row => 'event' in row && row.event.id !== undefined)
-    if (isLoading || isComplete || oldest === undefined) return
+    const before = this.#before ?? oldestId(rows)
+    if (isLoading || isComplete || before === undefined) return
     const { signal } = this.#life
     this.#amend({ isLoading: true })
     try {
-      const page = await historyBefore(this.#topic, (oldest as EventRow).event.id!, PAGE_EVENTS, { signal })
+      const page = await historyBefore(this.#topic, before, PAGE_EVENTS, { signal })
       const all = [...this.state.value.rows, ...page.events.map(event => this.#row(event)).toReversed()]
       const isTooMany = all.length > MAX_ROWS
+      this.#before = page.before
       this.#amend({
         rows: isTooMany ? all.slice(-MAX_ROWS) : all,
         isLoading: false,
@@ -152,10 +156,11 @@ export class TopicEvents {
     this.#arrived = []
     this.#waiting = 0
     const isCut = all.length > MAX_LIVE_ROWS
+    // What was let go of can be read again.
+    if (isCut) this.#before = undefined
     this.#amend({
       rows: isCut ? all.slice(0, MAX_LIVE_ROWS) : all,
       waiting: 0,
-      // What was let go of can be read again.
       isComplete: isComplete && !isCut,
     })
   }
@@ -175,6 +180,10 @@ export class TopicEvents {
   #newKey(): string {
     return `own ${this.#keys++}`
   }
+}
+
+function oldestId(rows: readonly Row[]): string | undefined {
+  return rows.flatMap(row => ('event' in row ? (row.event.id ?? []) : [])).at(-1)
 }
 
 const GAPS = {

@@ -1,7 +1,7 @@
 // Asks before something is done that cannot be undone.
 
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { Store, useStore } from '../store.ts'
 
 interface Question {
@@ -30,7 +30,7 @@ export function confirmed(asked: Omit<Question, 'answer'>): Promise<boolean> {
 export function ConfirmDialog(): ComponentChildren {
   const asked = useStore(question)
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asked !== undefined) dialog.current?.showModal()
   }, [asked])
   if (asked === undefined) return null

@@ -1,7 +1,7 @@
 // Asks for the operator's token when the hub wants one.
 
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { token, tokenWanted, useToken } from '../credentials.ts'
 import { useStore } from '../store.ts'
 
@@ -9,7 +9,7 @@ export function TokenDialog(): ComponentChildren {
   const why = useStore(tokenWanted)
   const dialog = useRef<HTMLDialogElement>(null)
   const field = useRef<HTMLTextAreaElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (why !== undefined) dialog.current?.showModal()
   }, [why])
   if (why === undefined) return null

@@ -105,7 +105,7 @@ function Busiest({ stats }: { stats: Stats | undefined }): ComponentChildren {
       <ul>
         {topics.map(({ topic, rate: perSecond, lastData }) => (
           <li key={topic}>
-            <a href={topicHref(topic)}>
+            <a href={topicHref(topic)} aria-label={`${topic}, ${rate(perSecond)} a second`}>
               <TopicName topic={topic} />
               <span class="last">{lastData}</span>
               <Sparkline values={sparkOf(topic)} length={SPARK_LENGTH} />

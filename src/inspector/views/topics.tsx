@@ -133,7 +133,7 @@ function TopicRow({ row: { topic, summary, live } }: { row: Row }): ComponentChi
   return (
     <tr>
       <th scope="row">
-        <a data-row href={topicHref(topic)}>
+        <a data-row href={topicHref(topic)} aria-label={topic}>
           <TopicName topic={topic} />
         </a>
       </th>
