@@ -26,16 +26,15 @@ export async function readHistoryBack(
   const maxEvents = pageSize(limit, limits)
   const { events, hasOlder } = await log.readBack(end, topic, { maxEvents, maxBytes: MAX_PAGE_BYTES })
   const selector = selectorOf([topic])
-  // Nothing before `end` is kept of a topic whose page is empty: whoever goes on from any place before it misses nothing.
-  const emptyPosition = async (): Promise<number> =>
-    Math.max(0, Math.min(await log.lostThrough(selector), end - 1))
+  // Of a topic whose page is empty nothing before `end` is kept: whoever goes on from any place before it misses nothing.
+  const position = events.at(-1)?.position ?? Math.max(0, Math.min(await log.lostThrough(selector), end - 1))
   return historyPage({
     topic,
     epoch,
     maxEvents,
     state: isLatest ? await readState(log, selector, head) : undefined,
     events,
-    position: events.at(-1)?.position ?? (await emptyPosition()),
+    position,
     gap: isUnknown ? { reason: 'unknown', resumesAfter: formatId(epoch, 0) } : undefined,
     hasNext: end <= head,
     before: hasOlder ? events[0]!.position : undefined,
