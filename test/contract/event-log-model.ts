@@ -154,6 +154,7 @@ class History {
     const found: StoredEvent[] = []
     for (let before = this.#log.head() + 1, hasMore = true; hasMore;) {
       const page = await this.#log.readBack(before, topic, limit)
+      assert(!page.hasOlder || page.events[0]!.position < before, 'a page leads back')
       found.unshift(...page.events)
       before = found[0]?.position ?? 0
       hasMore = page.hasOlder

@@ -741,6 +741,7 @@ async function wayBack(log: EventLog, topic: Topic, size: PageLimit): Promise<St
   for (let before = log.head() + 1, hasOlder = true; hasOlder;) {
     const page = await log.readBack(before, topic, size)
     if (page.events.length > size.maxEvents) throw new Error('a page is too long')
+    if (page.hasOlder && !(page.events[0]!.position < before)) throw new Error(`no progress before ${before}`)
     events.unshift(...page.events)
     before = events[0]?.position ?? 0
     hasOlder = page.hasOlder
