@@ -14,7 +14,7 @@ import pino from 'pino'
 import { DEFAULTS } from '../../src/config/schema.ts'
 import { startServer } from '../../src/server.ts'
 
-const WARM_UP_MS = Number(process.env['WARM_UP_MS'] ?? 60_000)
+const WARM_UP_MS = Number(process.env['WARM_UP_MS'] ?? 240_000)
 
 const certsDir = mkdtempSync(join(tmpdir(), 'millrace-screenshots-'))
 const server = await startServer(
@@ -39,32 +39,45 @@ try {
   rmSync(certsDir, { recursive: true })
 }
 
+type Shot = readonly [name: string, hash: string, act?: (page: Page) => Promise<void>]
+
 async function takeAll(): Promise<void> {
-  const shots: readonly (readonly [name: string, hash: string, act?: (page: Page) => Promise<void>])[] = [
-    ['overview', '#/'],
-    ['topics', '#/topics'],
-    ['topic', '#/topics/orders/eu/42'],
-    ['publish', '#/publish?topic=orders/eu/42', publishOne],
-    ['connections', '#/connections'],
-    ['token', '#/token', explainOne],
-  ]
-  for (const [device, viewport] of [
-    ['desktop', { width: 1440, height: 900 }],
-    ['phone', { width: 375, height: 812 }],
-  ] as const) {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await browser.newPage({ viewport, colorScheme, ignoreHTTPSErrors: true })
-      await page.goto(`${server.url}/inspector/`)
-      // The plots fill.
-      await sleep(WARM_UP_MS)
-      for (const [name, hash, act] of shots) {
-        await page.goto(`${server.url}/inspector/${hash}`)
-        await sleep(1800)
-        await act?.(page)
-        const path = fileURLToPath(new URL(`${name}-${device}-${colorScheme}.png`, import.meta.url))
-        await page.screenshot({ path })
-      }
-      await page.close()
+  const overview: Shot = ['overview', '#/']
+  const topics: Shot = ['topics', '#/topics']
+  const topic: Shot = ['topic', '#/topics/orders/eu/42']
+  const publishing: Shot = ['publish', '#/publish?topic=orders/eu/42', publishOne]
+  const connections: Shot = ['connections', '#/connections']
+  const token: Shot = ['token', '#/token', explainOne]
+  const desktop = { width: 1280, height: 800 }
+  const phone = { width: 375, height: 760 }
+  const devices = [
+    {
+      device: 'desktop',
+      viewport: desktop,
+      colorScheme: 'light',
+      shots: [overview, topics, connections, publishing],
+    },
+    { device: 'desktop', viewport: desktop, colorScheme: 'dark', shots: [overview, topic, token] },
+    { device: 'phone', viewport: phone, colorScheme: 'light', shots: [overview, topic, connections] },
+    { device: 'phone', viewport: phone, colorScheme: 'dark', shots: [overview, topics] },
+  ] as const
+  const pages = await Promise.all(
+    devices.map(({ viewport, colorScheme }) =>
+      browser.newPage({ viewport, colorScheme, ignoreHTTPSErrors: true }),
+    ),
+  )
+  for (const page of pages) await page.goto(`${server.url}/inspector/`)
+  // The plots fill.
+  await sleep(WARM_UP_MS)
+  for (const [at, { device, colorScheme, shots }] of devices.entries()) {
+    const page = pages[at]!
+    await page.bringToFront()
+    for (const [name, hash, act] of shots) {
+      await page.goto(`${server.url}/inspector/${hash}`)
+      await sleep(2500)
+      await act?.(page)
+      const path = fileURLToPath(new URL(`${name}-${device}-${colorScheme}.png`, import.meta.url))
+      await page.screenshot({ path })
     }
   }
 }

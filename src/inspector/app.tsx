@@ -1,7 +1,7 @@
 // The page's frame: header, banner, the view that the address names, and what lies over it.
 
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { hrefOf, place, type ViewName } from './location.ts'
 import { Banner } from './parts/banner.tsx'
 import { ConfirmDialog } from './parts/confirm.tsx'
@@ -29,7 +29,7 @@ export function App(): ComponentChildren {
   const { view, topic } = useStore(place)
   const main = useRef<HTMLElement>(null)
   const isFirst = useRef(true)
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${titleOf(view, topic)} · Millrace`
     // Whoever goes on by the keyboard, or hears the page, begins at the new view.
     if (isFirst.current) isFirst.current = false

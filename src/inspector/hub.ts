@@ -66,7 +66,8 @@ export async function listTopics(
 /** Undefined: nothing is kept of it. */
 export async function topicFacts(topic: string, { signal }: Abortable = {}): Promise<Facts | undefined> {
   try {
-    const { headers } = await request(pathOf(topic), { method: 'HEAD', signal })
+    const response = await request(pathOf(topic), { method: 'HEAD', signal })
+    const { headers } = response
     const header = (name: string): string | undefined => headers.get(`millrace-${name}`) ?? undefined
     return {
       events: Number(header('events')),

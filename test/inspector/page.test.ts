@@ -1,5 +1,6 @@
 // The inspector's page in Chromium, used as an operator uses it.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Page } from 'playwright-core'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
@@ -119,6 +120,36 @@ t.test('The inspector', needsBrowser, async t => {
     await page.getByRole('button', { name: 'Resume' }).click()
     await page.getByText('fig').waitFor()
     t.same(await inspector.eventTexts(), ['fig', 'plum', 'pear', 'apple'])
+  })
+
+  t.test('history is read back as one scrolls, and what is held of it is bounded', async t => {
+    const hub = await startHub(t)
+    const all = Array.from({ length: 1230 }, (_, at) => `event ${at}`)
+    await publishLines(hub, 'long', all)
+    const inspector = await InspectorPage.open(t, browser, hub.url, '#/topics/long')
+    const { page, complaints } = inspector
+    const seen = new Set<string>()
+    const look = async (): Promise<void> => (await inspector.eventTexts()).forEach(text => seen.add(text))
+    await page.getByText('50 events', { exact: true }).waitFor()
+    await look()
+    t.same([...seen], all.slice(-50).toReversed(), 'the newest first')
+    for (let turns = 0; !seen.has('event 0') && turns < 40; turns++) {
+      const oldest = [...seen].at(-1)!
+      // As with the wheel: how high rows are is known when they are seen.
+      while ((await inspector.eventTexts()).at(-1) === oldest) {
+        await page.evaluate('scrollTo(0, document.body.scrollHeight)')
+        await sleep(20)
+      }
+      await look()
+      if ((await page.locator('.event').count()) > 1000) t.fail('more is held than may be')
+    }
+    await page.getByText('This is the oldest event').waitFor()
+    t.same([...seen], all.toReversed(), 'each once, without a hole')
+    await hub.publish('long', 'new')
+    await page.getByText('1 new event').click()
+    await page.getByText('new', { exact: true }).waitFor()
+    t.equal((await inspector.eventTexts())[0], 'new')
+    t.same(complaints, [])
   })
 
   t.test('a large event is shown in part until somebody wants all', async t => {
@@ -254,6 +285,11 @@ t.test('The inspector', needsBrowser, async t => {
     t.same([complaints, foreign], [[], []])
   })
 })
+
+async function publishLines(hub: TestHub, topic: string, texts: readonly string[]): Promise<void> {
+  const body = texts.map(data => JSON.stringify({ topic, data })).join('\n')
+  await hub.fetch('/events', { method: 'POST', body, headers: { 'content-type': 'application/x-ndjson' } })
+}
 
 /** With names, events and streams that take room. */
 async function crowdedHub(t: Test): Promise<TestHub> {

@@ -47,8 +47,8 @@ export class InspectorPage {
     return this.page.evaluate('document.documentElement.scrollWidth - innerWidth')
   }
 
-  /** The texts of the events that a topic's page shows, from the top. */
+  /** The texts of the events that a topic's page shows, from the top, whether on the screen or not. */
   async eventTexts(): Promise<string[]> {
-    return this.page.locator('.event .data').allInnerTexts()
+    return this.page.locator('.event .data').allTextContents()
   }
 }

@@ -216,8 +216,9 @@ function ListEnd(parts: {
     // A filter that lets nothing through would read the whole history.
     if (hasFilter || isLoading || isComplete) return undefined
     const seen = new IntersectionObserver(
-      ([entry]) => {
-        if (entry!.isIntersecting) void events.loadOlder()
+      entries => {
+        // Several, if it came and went while the page was busy.
+        if (entries.at(-1)!.isIntersecting) void events.loadOlder()
       },
       { rootMargin: '400px' },
     )
