@@ -15,5 +15,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: false,
     target: 'es2022',
+    // What is shipped of others comes with their notices.
+    license: { fileName: 'licenses.md' },
   },
 })

@@ -197,7 +197,8 @@ async function registerRoutes(
   const isForUsOnly = isLoopback(config.host) && allowedHosts.length === 0
   if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isForUsOnly })
   await metricsRoute(app, readMetrics)
-  if (config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly)) {
+  const hasInspector = config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly)
+  if (hasInspector) {
     await inspectorRoutes(app, context, {
       isOpen: isForUsOnly && !authenticator.takesTokens,
       readFigures: () => metrics.figures(),
@@ -206,7 +207,7 @@ async function registerRoutes(
     })
   }
   await errorRoutes(app)
-  await welcomeRoute(app)
+  await welcomeRoute(app, hasInspector)
 }
 
 function anonymousGrant({ anonymousPublish, anonymousReceive, anonymousMetrics }: Config): AnonymousRights {

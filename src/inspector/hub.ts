@@ -122,9 +122,14 @@ export function publish({ topic, type, data, isJson, isState }: Publication): Pr
     body: data,
     headers: {
       'content-type': isJson ? 'application/json' : 'text/plain',
-      'idempotency-key': crypto.randomUUID(),
+      'idempotency-key': newKey(),
     },
   })
+}
+
+/** Not `randomUUID`, which pages without TLS do not have. */
+function newKey(): string {
+  return `inspector-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`
 }
 
 export async function deleteTopic(topic: string): Promise<void> {

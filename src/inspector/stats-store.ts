@@ -31,6 +31,11 @@ export type Connection =
 export const connection = new Store<Connection>({ state: 'connecting' })
 export const latest = new Store<Stats | undefined>(undefined)
 
+interface Spark {
+  readonly events: number
+  readonly rates: readonly number[]
+}
+
 /** The plots' time. */
 export const SPAN_S = 300
 const SPARK_LENGTH = 40
@@ -39,7 +44,7 @@ const SILENCE_MS = 10_000
 const KEY = 'millrace-samples'
 
 let samples: Sample[] = restored()
-let sparks = new Map<string, readonly number[]>()
+let sparks = new Map<string, Spark>()
 
 export function allSamples(): readonly Sample[] {
   return samples
@@ -47,7 +52,7 @@ export function allSamples(): readonly Sample[] {
 
 /** The rates of a topic that was among the busiest, the oldest first. */
 export function sparkOf(topic: string): readonly number[] {
-  return sparks.get(topic) ?? []
+  return sparks.get(topic)?.rates ?? []
 }
 
 export function startStats(): void {
@@ -87,8 +92,14 @@ function take(stats: Stats): void {
     ...samples.filter(sample => sample.time > time - SPAN_S - 5 && sample.time < time),
     { time, values },
   ]
+  const seconds = stats.intervalMs / 1000
   sparks = new Map(
-    stats.topics.map(({ topic, rate }) => [topic, [...(sparks.get(topic) ?? []), rate].slice(-SPARK_LENGTH)]),
+    stats.topics.map(({ topic, events }) => {
+      const before = sparks.get(topic)
+      // As it was, second by second: the rate that the hub tells is smoothed.
+      const fresh = before === undefined ? 0 : Math.max(0, events - before.events) / seconds
+      return [topic, { events, rates: [...(before?.rates ?? []), fresh].slice(-SPARK_LENGTH) }]
+    }),
   )
   latest.set(stats)
 }

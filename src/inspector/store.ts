@@ -28,6 +28,11 @@ export class Store<T> {
 
 export function useStore<T>(store: Store<T>): T {
   const [, draw] = useState({})
-  useEffect(() => store.listen(() => draw({})), [store])
-  return store.value
+  const { value } = store
+  useEffect(() => {
+    // It may have changed since it was drawn.
+    if (store.value !== value) draw({})
+    return store.listen(() => draw({}))
+  }, [store])
+  return value
 }

@@ -13,6 +13,8 @@ export interface Line {
   /** Undefined: there is nothing to show. */
   readonly value: (values: SampleValues) => number | undefined
   readonly text: (value: number) => string
+  /** What stands below the value. */
+  readonly aside?: (values: SampleValues) => string
   /** How it is drawn: its colour is that of the class `line-…`. */
   readonly look: 'main' | 'second' | 'third'
   /** Lines of another scale have their axis on the right. Default: the left one. */
@@ -66,7 +68,7 @@ export function Plot(parts: PlotParts): ComponentChildren {
         {pointed !== undefined && sample !== undefined && <time>{moment(sample.time * 1000, false)}</time>}
       </header>
       <dl class="figures" ref={legend}>
-        {lines.map(({ name, value, text, look }) => {
+        {lines.map(({ name, value, text, aside, look }) => {
           const values = sample?.values ?? undefined
           const shown = values === undefined ? undefined : value(values)
           return (
@@ -76,6 +78,7 @@ export function Plot(parts: PlotParts): ComponentChildren {
                 {name}
               </dt>
               <dd>{shown === undefined ? '–' : text(shown)}</dd>
+              {aside !== undefined && <dd class="aside">{values === undefined ? '–' : aside(values)}</dd>}
             </div>
           )
         })}

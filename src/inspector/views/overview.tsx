@@ -1,13 +1,13 @@
 // How the hub is: four plots of the last minutes, the busiest topics, and what the log holds.
 
 import type { ComponentChildren } from 'preact'
-import type { Stats } from '../../protocol/inspector.ts'
+import type { Quantiles, Stats } from '../../protocol/inspector.ts'
 import { bytes, compact, count, duration, latency, percent, rate } from '../format.ts'
 import { hrefOf, topicHref } from '../location.ts'
-import { Plot } from '../parts/plot.tsx'
+import { Plot, type Line } from '../parts/plot.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
 import { TopicName } from '../parts/topic-name.tsx'
-import { latest, sparkOf } from '../stats-store.ts'
+import { latest, sparkOf, type SampleValues } from '../stats-store.ts'
 import { useStore } from '../store.ts'
 
 const BUSIEST = 8
@@ -40,7 +40,16 @@ export function OverviewView(): ComponentChildren {
           { name: 'Behind', look: 'second', value: ({ behind }) => behind, text: count },
         ]}
       />
-      <LatencyPlot stats={stats} />
+      <Plot
+        title="Latency, p99"
+        atLeast={1}
+        axis={value => `${value} ms`}
+        lines={[
+          latencyLine('Append', 'main', ({ append }) => append),
+          latencyLine('Flush', 'second', ({ flush }) => flush),
+          latencyLine('Event loop', 'third', ({ eventLoop }) => eventLoop),
+        ]}
+      />
       <Plot
         title="Process"
         atLeast={64 * MB}
@@ -59,34 +68,13 @@ export function OverviewView(): ComponentChildren {
   )
 }
 
-function LatencyPlot({ stats }: { stats: Stats | undefined }): ComponentChildren {
-  const rows = [
-    ['Append', stats?.latency.append],
-    ['Flush', stats?.latency.flush],
-    ['Event loop', stats?.latency.eventLoop],
-  ] as const
-  return (
-    <div class="latency">
-      <Plot
-        title="Latency, p99"
-        atLeast={1}
-        axis={value => `${value} ms`}
-        lines={[
-          { name: 'Append', look: 'main', value: ({ append }) => append?.p99, text: latency },
-          { name: 'Flush', look: 'second', value: ({ flush }) => flush?.p99, text: latency },
-          { name: 'Event loop', look: 'third', value: ({ eventLoop }) => eventLoop?.p99, text: latency },
-        ]}
-      />
-      <p class="medians">
-        <span>p50 of the last second</span>
-        {rows.map(([name, quantiles]) => (
-          <span key={name}>
-            {name} <b>{latency(quantiles?.p50)}</b>
-          </span>
-        ))}
-      </p>
-    </div>
-  )
+function latencyLine(
+  name: string,
+  look: Line['look'],
+  of: (values: SampleValues) => Quantiles | undefined,
+): Line {
+  const aside = (values: SampleValues): string => `p50 ${latency(of(values)?.p50)}`
+  return { name, look, value: values => of(values)?.p99, text: latency, aside }
 }
 
 function Busiest({ stats }: { stats: Stats | undefined }): ComponentChildren {
