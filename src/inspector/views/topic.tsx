@@ -155,16 +155,13 @@ function TopicSide({ topic }: { topic: string }): ComponentChildren {
       </section>
       <TopicFollowers topic={topic} />
       {state !== undefined && (
-        <section class="card state">
-          <header>
-            <h2>State</h2>
-            <CopyButton
-              label="Copy"
-              text={() => (typeof state.data === 'string' ? state.data : JSON.stringify(state.data))}
-            />
-          </header>
+        <Fold title="State" kind="state">
+          <CopyButton
+            label="Copy"
+            text={() => (typeof state.data === 'string' ? state.data : JSON.stringify(state.data))}
+          />
           <DataText data={state.data} />
-        </section>
+        </Fold>
       )}
     </aside>
   )
@@ -179,12 +176,10 @@ function TopicFollowers({ topic }: { topic: string }): ComponentChildren {
   )
   const streams = list?.streams ?? []
   return (
-    <section class="card followers">
-      <header>
-        <h2>
-          {who === undefined ? 'Followers' : plural(who.count, 'stream follows it', 'streams follow it')}
-        </h2>
-      </header>
+    <Fold
+      title={who === undefined ? 'Followers' : plural(who.count, 'stream follows it', 'streams follow it')}
+      kind="followers"
+    >
       <ul>
         {streams.map(({ feed, name, address, phase, lag }) => (
           <li key={feed}>
@@ -199,7 +194,21 @@ function TopicFollowers({ topic }: { topic: string }): ComponentChildren {
       {list !== undefined && list.matching > streams.length && (
         <p class="hint">And {count(list.matching - streams.length)} more.</p>
       )}
-    </section>
+    </Fold>
+  )
+}
+
+/** Open where there is room beside the events. */
+function Fold(parts: { title: string; kind: string; children: ComponentChildren }): ComponentChildren {
+  const { title, kind, children } = parts
+  const [isOpen] = useState(() => matchMedia('(min-width: 68rem)').matches)
+  return (
+    <details class={`card fold ${kind}`} open={isOpen}>
+      <summary>
+        <h2>{title}</h2>
+      </summary>
+      {children}
+    </details>
   )
 }
 
