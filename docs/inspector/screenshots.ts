@@ -18,7 +18,7 @@ const WARM_UP_MS = Number(process.env['WARM_UP_MS'] ?? 240_000)
 
 const certsDir = mkdtempSync(join(tmpdir(), 'millrace-screenshots-'))
 const server = await startServer(
-  { ...DEFAULTS, port: 0, log: 'memory:', certsDir, drainMs: 0 },
+  { ...DEFAULTS, port: 0, log: 'memory:', certsDir, drainMs: 0, stallTimeoutMs: 3_600_000 },
   pino({ level: 'silent' }),
 )
 const dispatcher = new Agent({ connect: { rejectUnauthorized: false }, allowH2: true })
@@ -43,7 +43,11 @@ type Shot = readonly [name: string, hash: string, act?: (page: Page) => Promise<
 
 async function takeAll(): Promise<void> {
   const overview: Shot = ['overview', '#/']
-  const topics: Shot = ['topics', '#/topics']
+  const topics: Shot = [
+    'topics',
+    '#/topics',
+    page => page.setViewportSize({ ...page.viewportSize()!, height: 640 }),
+  ]
   const topic: Shot = ['topic', '#/topics/orders/eu/42']
   const publishing: Shot = ['publish', '#/publish?topic=orders/eu/42', publishOne]
   const connections: Shot = ['connections', '#/connections']
@@ -55,7 +59,7 @@ async function takeAll(): Promise<void> {
       device: 'desktop',
       viewport: desktop,
       colorScheme: 'light',
-      shots: [overview, topics, connections, publishing],
+      shots: [overview, connections, publishing, topics],
     },
     { device: 'desktop', viewport: desktop, colorScheme: 'dark', shots: [overview, topic, token] },
     { device: 'phone', viewport: phone, colorScheme: 'light', shots: [overview, topic, connections] },
@@ -117,7 +121,7 @@ async function publish(topic: string, data: unknown, type?: string, method = 'PO
 
 async function publishHistory(): Promise<void> {
   for (let at = 0; at < 120; at++) await publish('orders/eu/42', orderEvent(at), 'order')
-  for (let at = 0; at < 40; at++) await publish(`orders/us/${1000 + at}`, orderEvent(at))
+  for (let at = 0; at < 30; at++) await publish(`orders/us/${1000 + at}`, orderEvent(at))
   const long =
     'plants/hannover/halls/north/lines/7/cells/assembly-of-the-front-axle/robots/kuka-kr-240/joints/4/temperature'
   await publish(long, { celsius: 41.2 })
@@ -146,7 +150,7 @@ async function makeTraffic(): Promise<void> {
       return publish(`sensors/${city}/temperature`, { celsius: Math.round(Math.random() * 300) / 10 })
     })
     if (at % 5 === 0) events.push(publish('orders/eu/42', orderEvent(at / 5), 'order'))
-    if (at % 9 === 0) events.push(publish(`orders/us/${1000 + (at % 40)}`, orderEvent(at)))
+    if (at % 9 === 0) events.push(publish(`orders/us/${1000 + (at % 30)}`, orderEvent(at)))
     if (at % 4 === 0) events.push(publish('logs/checkout', `GET /cart ${200 + (at % 3)} ${5 + (at % 40)} ms`))
     await Promise.all(events)
     await sleep(100)

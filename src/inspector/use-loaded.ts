@@ -21,7 +21,6 @@ export function useLoaded<T>(
   const [state, setState] = useState<Omit<Loaded<T>, 'reload'>>({ value: undefined, problem: undefined })
   const [turn, setTurn] = useState(0)
   const currentToken = useStore(token)
-  useEffect(() => setState({ value: undefined, problem: undefined }), deps)
   useEffect(() => {
     const left = new AbortController()
     let timer: number | undefined
@@ -30,7 +29,7 @@ export function useLoaded<T>(
         const value = await load(left.signal)
         if (!left.signal.aborted) setState({ value, problem: undefined })
       } catch (error) {
-        // What was there stays to be seen: the banner tells of a hub that is away.
+        // What was there stays to be seen, as it does until the answer comes: the banner tells of a hub that is away.
         if (error instanceof HubProblem && !left.signal.aborted)
           setState(({ value }) => ({ value, problem: error }))
       }
