@@ -29,6 +29,8 @@ export type Connection =
   | { readonly state: 'refused'; readonly why: string }
 
 export const connection = new Store<Connection>({ state: 'connecting' })
+/** How often the hub has come back. */
+export const recoveries = new Store(0)
 export const latest = new Store<Stats | undefined>(undefined)
 
 interface Spark {
@@ -38,7 +40,8 @@ interface Spark {
 
 /** The plots' time. */
 export const SPAN_S = 300
-const SPARK_LENGTH = 40
+/** How many seconds a topic's rates are kept of. */
+export const SPARK_LENGTH = 40
 // The hub sends one a second.
 const SILENCE_MS = 10_000
 const KEY = 'millrace-samples'
@@ -59,7 +62,10 @@ export function startStats(): void {
   openEventStream(
     'inspector/api/stats',
     {
-      onOpen: () => connection.set({ state: 'open' }),
+      onOpen: () => {
+        if (connection.value.state === 'away') recoveries.set(recoveries.value + 1)
+        connection.set({ state: 'open' })
+      },
       onEvent: ({ type, data }) => {
         if (type === 'stats') take(JSON.parse(data) as Stats)
       },

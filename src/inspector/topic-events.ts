@@ -39,6 +39,8 @@ export const MAX_ROWS = 1000
 // Of a busy topic, events are shown a few times a second, all that have come at once.
 const SHOW_MS = 150
 
+const RETRY_MS = 1500
+
 const NOTHING: TopicEventsState = {
   rows: [],
   waiting: 0,
@@ -53,6 +55,8 @@ export class TopicEvents {
   readonly #topic: string
   #isHeld = false
   #arrived: Row[] = []
+  /** How many have arrived that are not shown, whether they are still held or not. */
+  #waiting = 0
   #stopFollowing: (() => void) | undefined
   #timer: number | undefined
   #life = new AbortController()
@@ -70,6 +74,7 @@ export class TopicEvents {
     this.close()
     const life = (this.#life = new AbortController())
     this.#arrived = []
+    this.#waiting = 0
     this.state.set(NOTHING)
     try {
       const page = await historyBefore(this.#topic, 'latest', PAGE_EVENTS, life)
@@ -78,7 +83,10 @@ export class TopicEvents {
       this.#amend({ rows, isLoading: false, isComplete: page.before === undefined })
       this.#follow(page.cursor)
     } catch (error) {
-      if (!life.signal.aborted) this.#amend({ isLoading: false, problem: error as HubProblem })
+      if (life.signal.aborted) return
+      const problem = error as HubProblem
+      this.#amend({ isLoading: false, problem })
+      if (isPassing(problem)) this.#timer = window.setTimeout(() => void this.restart(), RETRY_MS)
     }
   }
 
@@ -146,8 +154,6 @@ export class TopicEvents {
     }, SHOW_MS)
   }
 
-  #waiting = 0
-
   #show(): void {
     const { rows, isDetached, isComplete } = this.state.value
     if (this.#isHeld || isDetached) return this.#amend({ waiting: this.#waiting })
@@ -180,6 +186,11 @@ export class TopicEvents {
   #newKey(): string {
     return `own ${this.#keys++}`
   }
+}
+
+/** Waiting may mend it. */
+function isPassing({ status }: HubProblem): boolean {
+  return status === 0 || status === 429 || status >= 500
 }
 
 function oldestId(rows: readonly Row[]): string | undefined {

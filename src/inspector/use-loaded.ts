@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { token } from './credentials.ts'
 import { HubProblem } from './request.ts'
+import { recoveries } from './stats-store.ts'
 import { useStore } from './store.ts'
 
 export interface Loaded<T> {
@@ -21,6 +22,7 @@ export function useLoaded<T>(
   const [state, setState] = useState<Omit<Loaded<T>, 'reload'>>({ value: undefined, problem: undefined })
   const [turn, setTurn] = useState(0)
   const currentToken = useStore(token)
+  const recovery = useStore(recoveries)
   useEffect(() => {
     const left = new AbortController()
     let timer: number | undefined
@@ -45,6 +47,6 @@ export function useLoaded<T>(
       left.abort()
       clearTimeout(timer)
     }
-  }, [...deps, turn, currentToken, intervalMs])
+  }, [...deps, turn, currentToken, recovery, intervalMs])
   return { ...state, reload: () => setTurn(each => each + 1) }
 }

@@ -92,11 +92,15 @@ t.test('The inspector', needsBrowser, async t => {
   t.test('a hub that is killed and started again: one banner, and then all goes on', async t => {
     const hub = await FaultyHub.create(t)
     await hub.start()
-    const { page, complaints } = await InspectorPage.open(t, browser, hub.url, '#/topics/a')
+    const inspector = await InspectorPage.open(t, browser, hub.url, '#/topics/a')
+    const { page, complaints } = inspector
     await page.getByText('Nothing is kept of this topic').waitFor()
     await hub.kill()
     await page.getByText('The hub is away').waitFor()
     t.equal(await page.getByRole('alert').filter({ hasText: /\S/ }).count(), 1, 'once')
+    // What is opened meanwhile is shown when the hub is back.
+    await inspector.show('#/topics')
+    await inspector.show('#/topics/a')
     await hub.start()
     await page.getByText('The hub is away').waitFor({ state: 'detached' })
     complaints.length = 0

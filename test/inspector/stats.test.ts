@@ -11,6 +11,7 @@ import {
 } from '../../src/routes/inspector/topic-rates.ts'
 import { MemoryLog } from '../../src/log/memory.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
+import { growth, quantilesOf } from '../../src/routes/inspector/quantiles.ts'
 import { EventReader } from '../support/event-reader.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { onOwnConnection, startHub, type Reachable } from '../support/hub.ts'
@@ -69,6 +70,21 @@ for (const workers of [1, 2]) {
     t.ok((await nextStats(stats)).latency.eventLoop !== undefined)
   })
 }
+
+t.test('quantiles are read from how much the buckets have grown', async t => {
+  const bounds = [0.001, 0.01, 0.1]
+  t.equal(quantilesOf([0, 0, 0, 0], bounds), undefined, 'nothing happened')
+  t.match(
+    quantilesOf([100, 100, 100, 100], bounds),
+    { p50: 0.5, p99: 0.99 },
+    'evenly spread in the first one',
+  )
+  t.match(quantilesOf([50, 90, 100, 100], bounds), { p50: 1, p99: 91 })
+  t.match(quantilesOf([0, 0, 0, 10], bounds), { p50: 100, p99: 100 }, 'beyond the last bound')
+  const before = { bounds, counts: [1, 2, 3, 4] }
+  t.same(growth({ bounds, counts: [1, 3, 5, 9] }, before), [0, 1, 2, 5])
+  t.same(growth(before, undefined), [0, 0, 0, 0], 'what came before anybody looked does not count')
+})
 
 t.test('all pages get the same sample, and a page that comes later the newest at once', async t => {
   const hub = await startHub(t)

@@ -7,11 +7,10 @@ import { hrefOf, topicHref } from '../location.ts'
 import { Plot, type Line } from '../parts/plot.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
 import { TopicName } from '../parts/topic-name.tsx'
-import { latest, sparkOf, type SampleValues } from '../stats-store.ts'
+import { latest, SPARK_LENGTH, sparkOf, type SampleValues } from '../stats-store.ts'
 import { useStore } from '../store.ts'
 
 const BUSIEST = 8
-const SPARK_LENGTH = 40
 
 const MB = 1024 * 1024
 const MEMORY_STEPS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384].map(size => size * MB)

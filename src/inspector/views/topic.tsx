@@ -1,26 +1,22 @@
-// One topic: its events as they come and back to the oldest, its state, what is kept of it and who follows it.
+// One topic: its events as they come and back to the oldest, and what stands beside them.
 
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { bytes, count, plural, rate } from '../format.ts'
-import { curlOf, deleteTopic, followers, listStreams, ownFeeds, topicFacts, topicState } from '../hub.ts'
+import { count, plural } from '../format.ts'
+import { token } from '../credentials.ts'
+import { curlOf, deleteTopic } from '../hub.ts'
 import { amendQuery, goTo, hrefOf, place } from '../location.ts'
 import { confirmed } from '../parts/confirm.tsx'
 import { CopyButton } from '../parts/copy-button.tsx'
-import { dataText, DataText } from '../parts/data-text.tsx'
+import { dataText } from '../parts/data-text.tsx'
 import { EventItem } from '../parts/event-item.tsx'
 import { Icon } from '../parts/icon.tsx'
-import { PhaseMark } from '../parts/phase-mark.tsx'
 import { ProblemNote } from '../parts/problem-note.tsx'
 import { isTyping, SearchField } from '../parts/search-field.tsx'
 import type { HubProblem } from '../request.ts'
-import { latest } from '../stats-store.ts'
 import { useStore } from '../store.ts'
 import { TopicEvents, type Row, type TopicEventsState } from '../topic-events.ts'
-import { useLoaded } from '../use-loaded.ts'
-
-const RELOAD_MS = 3000
-const MAX_FOLLOWERS = 6
+import { TopicSide } from './topic-side.tsx'
 
 // As far from the top, whoever reads is not to be disturbed.
 const AT_TOP_PX = 40
@@ -28,7 +24,8 @@ const AT_TOP_PX = 40
 export function TopicView({ topic }: { topic: string }): ComponentChildren {
   const { query } = useStore(place)
   const { filter = '' } = query
-  const events = useMemo(() => new TopicEvents(topic), [topic])
+  const currentToken = useStore(token)
+  const events = useMemo(() => new TopicEvents(topic), [topic, currentToken])
   useEffect(() => () => events.close(), [events])
   const state = useStore(events.state)
   const [isPaused, setPaused] = useState(false)
@@ -126,92 +123,6 @@ function TopicHead({ topic }: { topic: string }): ComponentChildren {
   )
 }
 
-function TopicSide({ topic }: { topic: string }): ComponentChildren {
-  const stats = useStore(latest)
-  const { value: facts, problem } = useLoaded(signal => topicFacts(topic, { signal }), [topic], RELOAD_MS)
-  const { value: state } = useLoaded(
-    async signal => (facts?.state === undefined ? undefined : topicState(topic, { signal })),
-    [topic, facts?.state],
-  )
-  const live = stats?.topics.find(each => each.topic === topic)
-  return (
-    <aside class="topic-side" aria-label="About the topic">
-      <section class="card facts">
-        <dl>
-          <div>
-            <dt>Events kept</dt>
-            <dd>{count(facts?.events ?? 0)}</dd>
-          </div>
-          <div>
-            <dt>Size</dt>
-            <dd>{bytes(facts?.bytes ?? 0)}</dd>
-          </div>
-          <div>
-            <dt>Rate</dt>
-            <dd>{rate(live?.rate ?? 0)}/s</dd>
-          </div>
-        </dl>
-        <ProblemNote problem={problem} />
-      </section>
-      <TopicFollowers topic={topic} />
-      {state !== undefined && (
-        <Fold title="State" kind="state">
-          <CopyButton
-            label="Copy"
-            text={() => (typeof state.data === 'string' ? state.data : JSON.stringify(state.data))}
-          />
-          <DataText data={state.data} />
-        </Fold>
-      )}
-    </aside>
-  )
-}
-
-function TopicFollowers({ topic }: { topic: string }): ComponentChildren {
-  const { value: who } = useLoaded(signal => followers(topic, { signal }), [topic], RELOAD_MS)
-  const { value: list } = useLoaded(
-    signal => listStreams({ topic, limit: MAX_FOLLOWERS }, { signal }),
-    [topic],
-    RELOAD_MS,
-  )
-  const streams = list?.streams ?? []
-  return (
-    <Fold
-      title={who === undefined ? 'Followers' : plural(who.count, 'stream follows it', 'streams follow it')}
-      kind="followers"
-    >
-      <ul>
-        {streams.map(({ feed, name, address, phase, lag }) => (
-          <li key={feed}>
-            <a href={hrefOf('connections', { search: feed })}>
-              {ownFeeds.has(feed) ? 'This page' : (name ?? address)}
-            </a>
-            <code>{feed}</code>
-            <PhaseMark phase={phase} lag={lag} />
-          </li>
-        ))}
-      </ul>
-      {list !== undefined && list.matching > streams.length && (
-        <p class="hint">And {count(list.matching - streams.length)} more.</p>
-      )}
-    </Fold>
-  )
-}
-
-/** Open where there is room beside the events. */
-function Fold(parts: { title: string; kind: string; children: ComponentChildren }): ComponentChildren {
-  const { title, kind, children } = parts
-  const [isOpen] = useState(() => matchMedia('(min-width: 68rem)').matches)
-  return (
-    <details class={`card fold ${kind}`} open={isOpen}>
-      <summary>
-        <h2>{title}</h2>
-      </summary>
-      {children}
-    </details>
-  )
-}
-
 function ListEnd(parts: {
   events: TopicEvents
   state: TopicEventsState
@@ -220,10 +131,10 @@ function ListEnd(parts: {
 }): ComponentChildren {
   const { events, state, hasFilter, topic } = parts
   const end = useRef<HTMLDivElement>(null)
-  const { isLoading, isComplete, rows } = state
+  const { isLoading, isComplete, rows, problem } = state
   useEffect(() => {
-    // A filter that lets nothing through would read the whole history.
-    if (hasFilter || isLoading || isComplete) return undefined
+    // A filter that lets nothing through would read the whole history, and a hub that is away be asked without end.
+    if (hasFilter || isLoading || isComplete || problem !== undefined) return undefined
     const seen = new IntersectionObserver(
       entries => {
         // Several, if it came and went while the page was busy.
@@ -233,7 +144,7 @@ function ListEnd(parts: {
     )
     seen.observe(end.current!)
     return () => seen.disconnect()
-  }, [events, hasFilter, isLoading, isComplete, rows])
+  }, [events, hasFilter, isLoading, isComplete, rows, problem])
   return (
     <div class="list-end" ref={end}>
       {isLoading && <span class="hint">Loading…</span>}
@@ -245,7 +156,7 @@ function ListEnd(parts: {
       {!isLoading && isComplete && rows.length > 0 && (
         <span class="hint">This is the oldest event that is kept.</span>
       )}
-      {!isLoading && rows.length === 0 && state.problem === undefined && (
+      {!isLoading && rows.length === 0 && problem === undefined && (
         <p class="empty">
           Nothing is kept of this topic. What is published appears here.{' '}
           <a href={hrefOf('publish', { topic })}>Publish to it</a>

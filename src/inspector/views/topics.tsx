@@ -12,13 +12,12 @@ import { ProblemNote } from '../parts/problem-note.tsx'
 import { SearchField } from '../parts/search-field.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
 import { TopicName } from '../parts/topic-name.tsx'
-import { latest, sparkOf } from '../stats-store.ts'
+import { latest, SPARK_LENGTH, sparkOf } from '../stats-store.ts'
 import { useStore } from '../store.ts'
 import { useLoaded } from '../use-loaded.ts'
 import type { TopicStats } from '../../protocol/inspector.ts'
 
 const RELOAD_MS = 4000
-const SPARK_LENGTH = 40
 
 interface Row {
   readonly topic: string

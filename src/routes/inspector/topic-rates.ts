@@ -23,6 +23,8 @@ interface TrackedTopic {
   /** Since the rate was taken last. */
   fresh: number
   last: StoredEvent
+  /** By the batch that is being counted. */
+  isTouched: boolean
 }
 
 export class TopicRates {
@@ -33,7 +35,13 @@ export class TopicRates {
   constructor(log: EventLog) {
     this.#epoch = log.epoch
     this.#tail = log.tail(events => {
-      for (const event of events) this.#count(event)
+      const touched: TrackedTopic[] = []
+      for (const event of events) this.#count(event, touched)
+      // Not each event is cut: of a topic, the last of the batch.
+      for (const tracked of touched) {
+        tracked.last = shortened(tracked.last)
+        tracked.isTouched = false
+      }
       // It holds nobody back.
       this.#tail?.delivered(events.at(-1)!.position, Number.MAX_SAFE_INTEGER)
     })
@@ -64,16 +72,24 @@ export class TopicRates {
     return busiest.slice(0, MAX_TOLD_TOPICS).map(([topic, tracked]) => this.#tell(topic, tracked))
   }
 
-  #count(event: StoredEvent): void {
+  #count(event: StoredEvent, touched: TrackedTopic[]): void {
+    const tracked = this.#topics.get(event.topic) ?? this.#track(event)
+    if (tracked === undefined) return
+    tracked.events++
+    tracked.fresh++
+    tracked.last = event
+    if (tracked.isTouched) return
+    tracked.isTouched = true
+    touched.push(tracked)
+  }
+
+  #track(event: StoredEvent): TrackedTopic | undefined {
     const { topic } = event
-    const tracked = this.#topics.get(topic)
-    if (tracked !== undefined) {
-      tracked.events++
-      tracked.fresh++
-      tracked.last = shortened(event)
-    } else if (this.#topics.size < MAX_TRACKED_TOPICS + MAX_NEW_TOPICS && !isReservedTopic(topic)) {
-      this.#topics.set(topic, { rate: 0, events: 1, fresh: 1, last: shortened(event) })
-    }
+    const isFull = this.#topics.size >= MAX_TRACKED_TOPICS + MAX_NEW_TOPICS
+    if (isFull || isReservedTopic(topic)) return undefined
+    const tracked = { rate: 0, events: 0, fresh: 0, last: event, isTouched: false }
+    this.#topics.set(topic, tracked)
+    return tracked
   }
 
   #tell(topic: Topic, { rate, events, last }: TrackedTopic): TopicStats {
