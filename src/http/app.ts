@@ -9,6 +9,7 @@ import type { TlsMaterial } from './certificates.ts'
 import type { Connections } from './connections.ts'
 import { REQUEST_EXPLAINS } from './overhead.ts'
 import { PROBLEM_MEDIA_TYPE, problemText, sendProblem } from './problem.ts'
+import { trustedProxies } from './trusted-proxies.ts'
 import { endWhatIsUnfinished, type UnfinishedOptions } from './unfinished.ts'
 
 export interface AppOptions extends UnfinishedOptions {
@@ -17,6 +18,8 @@ export interface AppOptions extends UnfinishedOptions {
   readonly tls?: TlsMaterial | undefined
   /** Where clients reach the hub, as an origin; undefined: where their requests say. */
   readonly publicUrl: string | undefined
+  /** Whose `X-Forwarded-For` says who the client is. */
+  readonly trustProxy: readonly string[]
   readonly maxHeaderBytes: number
   readonly maxStreamsPerConnection: number
   /** How long a TLS handshake may take, and a request's head on HTTP/1.1, in milliseconds. */
@@ -50,6 +53,8 @@ export function createApp(
     // What is said of a request names it; a logger for each would cost more than most requests do.
     childLoggerFactory: logger => logger,
     exposeHeadRoutes: false,
+    // It makes `request.ip`. What else it makes, from headers that proxies hand through, is used nowhere.
+    trustProxy: options.trustProxy.length > 0 && trustedProxies(options.trustProxy),
     // Fastify sets it on plain servers itself.
     keepAliveTimeout: options.idleTimeoutMs,
     // Fastify's own answer while closing is no problem document; see `refuseWhileClosing`.
