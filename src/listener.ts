@@ -197,10 +197,11 @@ async function registerRoutes(
   const isForUsOnly = isLoopback(config.host) && allowedHosts.length === 0
   if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isForUsOnly })
   await metricsRoute(app, readMetrics)
-  const hasInspector = config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly)
+  const hasNoProxy = config.trustProxy.length === 0
+  const hasInspector = config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly && hasNoProxy)
   if (hasInspector) {
     await inspectorRoutes(app, context, {
-      isOpen: isForUsOnly && !authenticator.takesTokens,
+      isOpen: isForUsOnly && hasNoProxy && !authenticator.takesTokens,
       readFigures: () => metrics.figures(),
       grantOf: token => authenticator.grantOf(token),
       logName: config.log,

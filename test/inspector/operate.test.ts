@@ -150,6 +150,7 @@ t.test('it is there on loopback, or where it is turned on', async t => {
   t.equal(await status(await startHub(t, { host: '0.0.0.0' })), 404)
   t.equal(await status(await startHub(t, { host: '0.0.0.0', inspector: 'on' })), 200)
   t.equal(await status(await startHub(t, { allowedHost: ['hub.example.org'] })), 404, 'a proxy is in front')
+  t.equal(await status(await startHub(t, { trustProxy: ['127.0.0.1'] })), 404, 'one that is named')
 })
 
 t.test('the page comes with a strict policy, and what it loads is kept by browsers', async t => {
