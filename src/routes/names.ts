@@ -15,20 +15,22 @@ import { parseId } from '../protocol/ids.ts'
 import { isPattern, type TopicPattern } from '../topic-pattern.ts'
 import type { RouteLimits } from './context.ts'
 
+type NameLimits = Pick<RouteLimits, 'maxTopicNameBytes'>
+
 /** The topic that the path ends with. Errors: MILLRACE_TOPIC_INVALID. */
-export function pathTopic(request: FastifyRequest, limits: RouteLimits): Topic {
+export function pathTopic(request: FastifyRequest, limits: NameLimits): Topic {
   return validTopic((request.params as { '*': string })['*'], limits)
 }
 
 /** Errors: MILLRACE_TOPIC_INVALID. */
-export function validTopic(topic: string, { maxTopicNameBytes }: RouteLimits): Topic {
+export function validTopic(topic: string, { maxTopicNameBytes }: NameLimits): Topic {
   const fault = topicFault(topic, maxTopicNameBytes) ?? reservedFault(topic)
   if (fault === undefined) return topic
   throw new MillraceError('MILLRACE_TOPIC_INVALID', `The topic ${shown(topic)} ${fault}.`)
 }
 
 /** Errors: MILLRACE_TOPIC_INVALID, MILLRACE_PATTERN_INVALID. */
-export function validPattern(name: string, limits: RouteLimits): Topic | TopicPattern {
+export function validPattern(name: string, limits: NameLimits): Topic | TopicPattern {
   if (!isPattern(name)) return validTopic(name, limits)
   const fault = patternFault(name, limits.maxTopicNameBytes) ?? reservedFault(name)
   if (fault === undefined) return name
@@ -62,12 +64,16 @@ export interface CursorQuery {
 export function requestedCursor(request: FastifyRequest, query: CursorQuery): Cursor | 'absent' | undefined {
   const resumed = request.headers['last-event-id'] ?? query.lastEventId
   if (typeof resumed === 'string' && resumed !== '') return cursorOf(resumed)
-  if (query.after === undefined) return 'absent'
-  const cursor = cursorOf(query.after)
+  return query.after === undefined ? 'absent' : readCursor(query.after)
+}
+
+/** Errors: MILLRACE_ID_INVALID. */
+export function readCursor(after: string): Cursor {
+  const cursor = cursorOf(after)
   if (cursor !== undefined) return cursor
   throw new MillraceError(
     'MILLRACE_ID_INVALID',
-    `${shown(query.after)} is neither an id that a hub issues nor 'earliest'.`,
+    `${shown(after)} is neither an id that a hub issues nor 'earliest'.`,
   )
 }
 
