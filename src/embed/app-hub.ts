@@ -12,19 +12,22 @@ export interface AppHub {
    * Errors: MILLRACE_TOPIC_INVALID, MILLRACE_TYPE_INVALID, MILLRACE_JSON_INVALID, MILLRACE_NOT_UTF8,
    * MILLRACE_BODY_TOO_LARGE, MILLRACE_KEY_REUSED, MILLRACE_STATE_FULL, MILLRACE_LOG_FULL, MILLRACE_LOG_UNAVAILABLE.
    */
-  publish(topic: Topic, data: unknown, options?: PublishOptions): Promise<Published>
+  readonly publish: (topic: Topic, data: unknown, options?: PublishOptions) => Promise<Published>
   /** All or none, in this order, next to each other. At least one. Errors: as for `publish`. */
-  publishMany(events: readonly AppEvent[], options?: Pick<PublishOptions, 'key'>): Promise<PublishedMany>
+  readonly publishMany: (
+    events: readonly AppEvent[],
+    options?: Pick<PublishOptions, 'key'>,
+  ) => Promise<PublishedMany>
   /**
    * Hands over each event that matches, one after the other: the next one when the promise that `onEvent` returned has
    * resolved. An `onEvent` that throws ends the subscription.
    * Errors, at once: MILLRACE_TOPIC_INVALID, MILLRACE_PATTERN_INVALID, MILLRACE_TOO_MANY_PATTERNS, MILLRACE_ID_INVALID.
    */
-  subscribe(
+  readonly subscribe: (
     topics: Topic | TopicPattern | readonly (Topic | TopicPattern)[],
     onEvent: (event: ReceivedEvent) => void | Promise<void>,
     options?: SubscribeOptions,
-  ): Subscription
+  ) => Subscription
 }
 
 export interface PublishOptions {
@@ -80,7 +83,7 @@ export interface AppGap {
 }
 
 export interface Subscription {
-  close(): void
+  readonly close: () => void
   /** Resolves when it has ended and no call of `onEvent` runs any more; rejects with what `onEvent` threw. */
   readonly closed: Promise<void>
 }

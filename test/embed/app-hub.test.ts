@@ -58,7 +58,7 @@ t.test('what cannot be published is refused, with the errors of a request, and n
   const { app } = await startEmbedded(t)
   const before = app.hub.head
   for (const [code, topic, data, options] of FAULTS) {
-    await t.rejects(app.hub.publish(topic, data, options), { code }, `${code} ${String(topic)}`)
+    await t.rejects(app.hub.publish(topic, data, options), { code }, `${code} ${topic}`)
   }
   t.equal(app.hub.head, before)
 })

@@ -19,7 +19,7 @@ export interface EmbeddedHub {
   /** For a path of the app. */
   fetch(path: string, init?: RequestInit): Promise<Response>
   /** Publishes text by a request; returns the event's id. */
-  publish(topic: string, data: string, headers?: Record<string, string>): Promise<string>
+  readonly publish: (topic: string, data: string, headers?: Record<string, string>) => Promise<string>
 }
 
 export interface EmbedParts {
@@ -72,5 +72,5 @@ async function appOf(isTls: boolean, server: FastifyServerOptions = {}): Promise
   if (!isTls) return fastify(server)
   const certificates = await openCertificates({ certsDir })
   const https = { ...certificates.secureContext(), allowHTTP1: true }
-  return fastify({ ...server, http2: true, https } as FastifyServerOptions) as unknown as FastifyInstance
+  return fastify({ ...server, http2: true, https }) as unknown as FastifyInstance
 }
