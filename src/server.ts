@@ -15,7 +15,7 @@ import type { HttpSide } from './listener.ts'
 import type { EventLog } from './log/event-log.ts'
 import { openLog } from './log/open-log.ts'
 import { createLogger } from './logger.ts'
-import { watchKeys } from './watch-keys.ts'
+import { watchKeys } from './config/watch-keys.ts'
 
 export interface RunningServer {
   /** Where it listens, such as `https://localhost:9443`. */

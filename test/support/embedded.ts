@@ -68,7 +68,7 @@ export async function startEmbedded(t: Test, parts: EmbedParts = {}): Promise<Em
   }
 }
 
-async function appOf(isTls: boolean, server: FastifyServerOptions = {}): Promise<FastifyInstance> {
+async function appOf(isTls: boolean, server: object = {}): Promise<FastifyInstance> {
   if (!isTls) return fastify(server)
   const certificates = await openCertificates({ certsDir })
   const https = { ...certificates.secureContext(), allowHTTP1: true }

@@ -1,8 +1,8 @@
 // Puts the keys of tokens into service again when their files have changed.
 
 import type { Logger } from 'pino'
-import type { KeyTexts } from './auth/authenticator.ts'
-import type { KeyFiles, KeyOption } from './config/key-files.ts'
+import type { KeyTexts } from '../auth/authenticator.ts'
+import type { KeyFiles, KeyOption } from './key-files.ts'
 
 /** Puts changed keys into service. What it returns does so at once, and says whether there were any. */
 export function watchKeys(
