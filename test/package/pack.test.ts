@@ -169,10 +169,10 @@ function test({ consumer, nodes }: Installed): void {
   }
 }
 
-function start(t: Test, program: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+function start(t: Test, program: string, args: readonly string[], withEnv: NodeJS.ProcessEnv) {
   const child = spawn(program, args, {
     cwd: join(folder, 'consumer'),
-    env,
+    env: withEnv,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(async () => {
