@@ -9,6 +9,7 @@ import t from 'tap'
 import millrace, { type MillraceOptions } from '../../src/index.ts'
 import { OPEN, startEmbedded, type Protocol } from '../support/embedded.ts'
 import { EventReader } from '../support/event-reader.ts'
+import { expectProblem } from '../support/problem.ts'
 import { Http1Client } from '../support/http1-client.ts'
 
 const PROTOCOLS: readonly Protocol[] = ['HTTP/1.1', 'HTTP/1.1 over TLS', 'HTTP/2 over TLS']
@@ -90,6 +91,15 @@ t.test('Mercure is spoken under the prefix', async t => {
   t.equal((await hub.fetch(path, { method: 'POST', body: own })).status, 400, "the hub's own topics")
   const metadata = await hub.fetch(`/push/.well-known/oauth-protected-resource/.well-known/mercure`)
   t.match(await metadata.json(), { resource: `${hub.url}${path}` })
+})
+
+t.test('streams are counted by HTTP/2 connection', async t => {
+  const options = { ...OPEN, maxStreamsPerConnection: 2 }
+  const hub = await startEmbedded(t, { protocol: 'HTTP/2 over TLS', options })
+  const readers = await Promise.all([1, 2].map(() => EventReader.open(hub, '/push/topics/a')))
+  const headers = { accept: 'text/event-stream' }
+  await expectProblem(t, await hub.fetch('/push/topics/a', { headers }), 'MILLRACE_TOO_MANY_STREAMS')
+  for (const reader of readers) reader.close()
 })
 
 t.test('two hubs have a scope each', async t => {
