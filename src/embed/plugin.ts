@@ -51,7 +51,7 @@ const embed: FastifyPluginAsync<MillraceOptions> = async (app, options) => {
 }
 
 // Its options and its default export are named once: `import millrace from 'millrace'`.
-export const millrace = fastifyPlugin(embed, { fastify: '^5.12.0', name: 'millrace' })
+export const millrace = fastifyPlugin(embed, { fastify: '^5.12.8', name: 'millrace' })
 
 const HUB_TAKEN =
   "this app has an 'app.hub' already. Register the plugin once, or each time in a scope of its own: app.register(async scope => { await scope.register(millrace, ...) })"

@@ -102,3 +102,27 @@ t.test("without keys, a token in the header is the app's", async t => {
   t.equal(answer.status, 200)
   await expectProblem(t, await hub.fetch('/push/topics/other'), 'MILLRACE_FORBIDDEN')
 })
+
+for (const hook of ['onRequest', 'preValidation', 'preHandler'] as const) {
+  t.test(`the app may know who asks by what its ${hook} hook has found`, async t => {
+    const hub = await startEmbedded(t, {
+      before: app => {
+        app.decorateRequest('user', '')
+        const find = async (request: FastifyRequest): Promise<void> => {
+          Object.assign(request, { user: request.headers['x-user'] })
+        }
+        if (hook === 'onRequest') app.addHook('onRequest', find)
+        else if (hook === 'preValidation') app.addHook('preValidation', find)
+        else app.addHook('preHandler', find)
+      },
+      options: {
+        authorize: request => {
+          const { user } = request as FastifyRequest & { user?: string }
+          return user === undefined ? undefined : { receive: ['a'], publish: ['a'], name: user }
+        },
+      },
+    })
+    t.equal((await post(hub, 'a', { 'x-user': 'ann' })).status, 201)
+    await expectProblem(t, await post(hub, 'a', {}), 'MILLRACE_TOKEN_MISSING')
+  })
+}
