@@ -60,6 +60,7 @@ export class Service {
   readonly hub: Hub
   readonly streams: EventStreams
   readonly questions: ThreadQuestions
+  readonly context: RouteContext
   readonly #parts: ServiceParts
   readonly #presence: Presence
   readonly #authenticator: Authenticator
@@ -81,39 +82,16 @@ export class Service {
     this.questions = new ThreadQuestions(parts.askElsewhere)
     this.#presence = new Presence(this.streams, this.questions, config)
     this.#authenticator = this.#createAuthenticator(parts)
-  }
-
-  /** Aborted when the hub begins to shut down. */
-  get closing(): AbortSignal {
-    return this.#closing.signal
-  }
-
-  get context(): RouteContext {
-    const { config, log, rates } = this.#parts
-    const authenticator = this.#authenticator
-    return {
-      hub: this.hub,
-      streams: this.streams,
-      kinds: nativeStreams(log.epoch, config),
-      regrant: (feed, grant) => this.#regrant(feed, grant),
-      questions: this.questions,
-      presence: this.#presence,
-      anonymous: authenticator.anonymous,
-      rates,
-      limits: config,
-      currentGrant: grant => authenticator.current(grant),
-      closing: this.closing,
-      authCookie: config.authCookie,
-    }
+    this.context = this.#createContext()
   }
 
   /** Has requests of this scope of Fastify say who asks, and adds the routes that every hub has. */
   async addRoutes(app: FastifyInstance): Promise<void> {
     const { config, isForUsOnly, readMetrics, authorize, takesTokens = true } = this.#parts
-    const { context } = this
     authenticate(app, this.#authenticator, { ...config, authorize, takesTokens })
-    for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes]) await routes(app, context)
-    if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isForUsOnly })
+    for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes])
+      await routes(app, this.context)
+    if (config.mercure) await mercureRoutes(app, this.context, { ...config, isLoopback: isForUsOnly })
     await metricsRoute(app, () => readMetrics(this.metrics))
     await errorRoutes(app)
   }
@@ -129,7 +107,7 @@ export class Service {
 
   /** Renews the token of a stream that is here. Errors: those of `Authenticator.grantOf`. */
   async renew(feed: string, token: string): Promise<Regranted> {
-    if (!this.streams.has(feed)) return 'unknown'
+    if (this.streams.find(feed) === undefined) return 'unknown'
     return this.streams.regrant(feed, await this.#authenticator.grantOf(token))
   }
 
@@ -145,6 +123,25 @@ export class Service {
     const regranted = this.streams.regrant(feed, grant)
     if (regranted !== 'unknown' || grant.token === undefined) return regranted
     return this.#parts.renewElsewhere(feed, grant.token)
+  }
+
+  #createContext(): RouteContext {
+    const { config, log, rates } = this.#parts
+    const authenticator = this.#authenticator
+    return {
+      hub: this.hub,
+      streams: this.streams,
+      kinds: nativeStreams(log.epoch, config),
+      regrant: (feed, grant) => this.#regrant(feed, grant),
+      questions: this.questions,
+      presence: this.#presence,
+      anonymous: authenticator.anonymous,
+      rates,
+      limits: config,
+      currentGrant: grant => authenticator.current(grant),
+      closing: this.#closing.signal,
+      authCookie: config.authCookie,
+    }
   }
 
   #createAuthenticator({ config, keys, logger, authorize }: ServiceParts): Authenticator {

@@ -111,7 +111,7 @@ async function goodbye(service: Service, requests: OpenRequests, drainMs: number
 
 function createAppHub(
   app: FastifyInstance,
-  { hub, closing }: Service,
+  { hub, context }: Service,
   limits: CheckedOptions['config'],
 ): AppHub {
   return {
@@ -125,7 +125,7 @@ function createAppHub(
         ...options,
         onEvent,
         onError: error => app.log.error({ err: error, topics }, 'a subscription of the app has failed'),
-        closing,
+        closing: context.closing,
       }),
   }
 }

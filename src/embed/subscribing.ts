@@ -6,7 +6,7 @@ import type { Position, StoredEvent } from '../event.ts'
 import { nextEvent } from '../hub/next-event.ts'
 import type { Hub } from '../hub/hub.ts'
 import { formatId } from '../protocol/ids.ts'
-import { readCursor, validPattern } from '../routes/names.ts'
+import { validCursor, validPattern } from '../routes/names.ts'
 import { selectorOf, type Selector } from '../topic-pattern.ts'
 import type { Start } from '../hub/subscriber.ts'
 import type { AppGap, ReceivedEvent, SubscribeOptions, Subscription } from './app-hub.ts'
@@ -34,7 +34,7 @@ export function subscribe(
   reader: Reader,
 ): Subscription {
   const selector = selectorOfNames(names, limits)
-  const start = hub.startAt(after === undefined ? 'now' : readCursor(after))
+  const start = hub.startAt(after === undefined ? 'now' : validCursor(after))
   const ended = new AbortController()
   const signals = [ended.signal, reader.closing, ...(reader.signal === undefined ? [] : [reader.signal])]
   const signal = AbortSignal.any(signals)

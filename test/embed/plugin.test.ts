@@ -67,6 +67,8 @@ t.test('paths that the hub names have the prefix', async t => {
   t.match(page.headers.get('link'), /^<\/push\/topics\/a%20b\/c\?after=\S+&limit=1>; rel="next"$/)
   const next = /<(.*)>/.exec(page.headers.get('link')!)![1]!
   t.match(await (await hub.fetch(next)).json(), { events: [{ data: 'two' }] })
+  const newest = await hub.fetch('/push/topics/a%20b/c?limit=1&before=latest')
+  t.match(newest.headers.get('link'), /^<\/push\/topics\/a%20b\/c\?before=\S+&limit=1>; rel="prev"$/)
   const topics = await hub.fetch('/push/topics?limit=1')
   t.match(topics.headers.get('link'), /^<\/push\/topics\?match/)
   const missing = (await (await hub.fetch('/push/nothing')).json()) as { type: string }
