@@ -114,6 +114,11 @@ const catalogue = {
     title: 'The request did not arrive in time',
     help: 'Send the head within `--head-timeout-ms`, and let no more than `--body-timeout-ms` pass without a byte of the body. An NDJSON upload may rest between two lines.',
   },
+  MILLRACE_FEED_FIXED: {
+    status: 409,
+    title: 'The stream cannot follow that',
+    help: 'Topics are added to streams of `/feed` only, and to a compressed one none that `--compression-exclude` names. Open another stream, after the last id.',
+  },
   MILLRACE_BODY_TOO_LARGE: {
     status: 413,
     title: 'The body is too large',
@@ -143,6 +148,11 @@ const catalogue = {
     status: 429,
     title: 'Events are published too fast',
     help: 'Wait `retry-after` seconds, or raise `--max-publish-rate`.',
+  },
+  MILLRACE_TOO_MANY_CHANGES: {
+    status: 429,
+    title: 'The stream has too many changes before it',
+    help: 'Read the stream up to `millrace:topics`, and change many topics in one request.',
   },
   MILLRACE_ADDRESS_CONNECTIONS: {
     status: 429,

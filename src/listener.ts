@@ -157,7 +157,9 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
     metrics,
     questions,
     renew: async (feed, token) =>
-      streams.has(feed) ? streams.regrant(feed, await authenticator.grantOf(token)) : 'unknown',
+      streams.find(feed) !== undefined
+        ? streams.regrant(feed, await authenticator.grantOf(token))
+        : 'unknown',
     useKeys(changed) {
       authenticator.useKeys(changed)
       void streams.recheck(authenticator)

@@ -20,11 +20,12 @@ export class Compression {
 
   /** For a new stream of these topics; undefined: it is not to be compressed. */
   streamFor(acceptEncoding: string | undefined, selector: Selector): GzipStream | undefined {
-    const isCompressed = this.#options.compression && acceptsGzip(acceptEncoding) && !this.#excludes(selector)
+    const isCompressed = this.#options.compression && acceptsGzip(acceptEncoding) && !this.excludes(selector)
     return isCompressed ? new GzipStream(this.totals) : undefined
   }
 
-  #excludes({ topics, patterns }: Selector): boolean {
+  /** Whether it may carry what must not be compressed. */
+  excludes({ topics, patterns }: Selector): boolean {
     const names = [...topics, ...patterns]
     return this.#options.compressionExclude.some(excluded =>
       names.some(name => patternsOverlap(excluded, name)),

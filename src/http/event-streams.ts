@@ -18,6 +18,7 @@ import { Compression, type CompressionOptions } from './compression.ts'
 import { http2StreamOf, type Connections } from './connections.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
 import { Expiries } from './expiries.ts'
+import type { HeldPiece } from './held-bytes.ts'
 import { Rounds } from './rounds.ts'
 import type { StreamKind } from './stream-kind.ts'
 import { ownerOf, reportEnd } from './stream-report.ts'
@@ -34,8 +35,12 @@ export interface OpenStream {
   readonly feed: string
   readonly kind: StreamKind
   readonly stream: EventStream
+  readonly subscriber: Subscriber
+  /** What it follows. */
   readonly selector: Selector
   grant: Grant
+  /** What its names take of what its connection may make the hub hold. */
+  held?: HeldPiece | undefined
 }
 
 export type Regranted = 'granted' | 'unknown' | 'forbidden'
@@ -68,6 +73,11 @@ export class EventStreams {
   /** What compressed streams were to carry so far, and what was sent for it. */
   get gzipTotals(): Readonly<GzipTotals> {
     return this.#compression.totals
+  }
+
+  /** Whether streams of this are not compressed, although their clients would take it. */
+  excludesCompression(selector: Selector): boolean {
+    return this.#compression.excludes(selector)
   }
 
   /** Those that are open in this thread. */
@@ -107,16 +117,25 @@ export class EventStreams {
       kind.closed?.(opened)
       const { closeReason: reason, error, bytesSent } = stream
       const positionsBehind = this.#positionsBehind(subscriber)
-      reportEnd(logger, owner, { reason, error, selector, positionsBehind, bytesSent })
+      reportEnd(logger, owner, { reason, error, selector: opened.selector, positionsBehind, bytesSent })
     })
     const stream = new EventStream(outgoing, connection, this.#options, kind, gzip)
     const stopBeats = this.#beats.add(stream)
-    const opened: OpenStream = { feed, kind, stream, selector, grant }
-    this.#open.set(feed, opened)
-    this.#expiries.add(opened)
     stream.write(Buffer.from(kind.opening(feed, selector, start)))
     const subscriber = this.#hub.subscribe(selector, kind.encoder, stream, start)
     stream.carry(subscriber)
+    const opened: OpenStream = {
+      feed,
+      kind,
+      stream,
+      subscriber,
+      get selector() {
+        return subscriber.selector
+      },
+      grant,
+    }
+    this.#open.set(feed, opened)
+    this.#expiries.add(opened)
     kind.opened?.(opened)
     this.#lookAgain(opened)
     return opened
@@ -124,8 +143,8 @@ export class EventStreams {
 
   /** Gives an open stream another grant. `forbidden`: it does not cover the stream, or is somebody else's. */
   regrant(feed: string, grant: Grant): Regranted {
-    const opened = this.#open.get(feed)
-    if (opened === undefined || opened.stream.hasEnded) return 'unknown'
+    const opened = this.find(feed)
+    if (opened === undefined) return 'unknown'
     if (
       grant.holder === undefined ||
       grant.holder !== opened.grant.holder ||
@@ -137,8 +156,10 @@ export class EventStreams {
     return 'granted'
   }
 
-  has(feed: string): boolean {
-    return this.#open.has(feed)
+  /** The open stream of this name, if this thread has it. */
+  find(feed: string): OpenStream | undefined {
+    const opened = this.#open.get(feed)
+    return opened?.stream.hasEnded === true ? undefined : opened
   }
 
   /** Keys have changed: ends the streams whose tokens are no longer good for them, those that come late too. */

@@ -1,18 +1,20 @@
 // Millrace's own event streams: of one topic, with its data as it was published, and of many, in envelopes.
 
-import { framesOf, type FrameEncoder, type Gap } from '../hub/frames.ts'
 import type { Position } from '../event.ts'
+import { framesOf, type FrameEncoder, type Gap } from '../hub/frames.ts'
 import {
   BYE,
   GAP,
   OPEN,
   READY,
+  TOPICS,
   type ByeData,
   type GapData,
   type OpenData,
+  type TopicsData,
 } from '../protocol/control-events.ts'
 import { formatId } from '../protocol/ids.ts'
-import { encodeSse, feedFrame, stateFrame, topicFrame } from '../protocol/sse.ts'
+import { earlierFrame, encodeSse, feedFrame, stateFrame, topicFrame } from '../protocol/sse.ts'
 import type { StreamKind } from './stream-kind.ts'
 
 export type NativeFormat = 'topic' | 'feed'
@@ -26,7 +28,10 @@ export function nativeStreams(
   epoch: string,
   options: NativeStreamOptions,
 ): Readonly<Record<NativeFormat, StreamKind>> {
-  return { topic: nativeStream(epoch, 'topic', options), feed: nativeStream(epoch, 'feed', options) }
+  return {
+    topic: nativeStream(epoch, 'topic', options),
+    feed: { ...nativeStream(epoch, 'feed', options), changes: feedChanges(epoch) },
+  }
 }
 
 function nativeStream(epoch: string, format: NativeFormat, { retryMs }: NativeStreamOptions): StreamKind {
@@ -55,17 +60,33 @@ function nativeEncoder(epoch: string, format: NativeFormat): FrameEncoder {
     name: format,
     events: events => framesOf(events, event => frame(event, epoch)),
     states: events => framesOf(events, event => stateFrame(event, format)),
-    gap: (gap: Gap) => Buffer.from(gapFrame(gap, epoch)),
+    gap: gap => Buffer.from(encodeSse({ id: formatId(epoch, gap.resumesAfter), ...gapEvent(gap, epoch) })),
     ready: (position: Position) =>
       Buffer.from(encodeSse({ id: formatId(epoch, position), type: READY, data: '{}' })),
   }
 }
 
-function gapFrame(gap: Gap, epoch: string): string {
+function gapEvent(gap: Gap, epoch: string, topics?: readonly string[]): { type: string; data: string } {
   const data: GapData = {
     reason: gap.reason,
     resumesAfter: formatId(epoch, gap.resumesAfter),
     ...(gap.lostThrough > 0 && { lostThrough: formatId(epoch, gap.lostThrough) }),
+    ...(topics !== undefined && { topics }),
   }
-  return encodeSse({ id: data.resumesAfter, type: GAP, data: JSON.stringify(data) })
+  return { type: GAP, data: JSON.stringify(data) }
+}
+
+function feedChanges(epoch: string): NonNullable<StreamKind['changes']> {
+  return {
+    encoder: added => ({
+      ...nativeEncoder(epoch, 'feed'),
+      name: 'feed, earlier',
+      events: events => framesOf(events, event => earlierFrame(event, epoch)),
+      gap: gap => Buffer.from(encodeSse(gapEvent(gap, epoch, added))),
+    }),
+    last(position, change) {
+      const data: TopicsData = change
+      return encodeSse({ id: formatId(epoch, position), type: TOPICS, data: JSON.stringify(data) })
+    },
+  }
 }

@@ -22,11 +22,8 @@ export interface PresenceOptions {
   readonly presenceIntervalMs: number
 }
 
-interface Watcher {
-  readonly opened: OpenStream
-  /** What it was told last of each topic that it watches; undefined: nothing yet. */
-  readonly told: Map<Topic, TopicPresence | undefined>
-}
+/** What a stream was told last of each topic that it watches; undefined: nothing yet. */
+type Told = Map<Topic, TopicPresence | undefined>
 
 const FOLLOWERS: Question<readonly Topic[], Promise<ReadonlyMap<Topic, TopicPresence>>> = { name: 'presence' }
 
@@ -41,7 +38,7 @@ export class Presence {
   readonly #streams: EventStreams
   readonly #questions: ThreadQuestions
   readonly #intervalMs: number
-  readonly #watchers = new Set<Watcher>()
+  readonly #watchers = new Map<OpenStream, Told>()
   /** As it was found last, of the topics that are watched: the same object as long as it is the same. */
   #found = new Map<Topic, TopicPresence>()
   #timer: NodeJS.Timeout | undefined
@@ -57,10 +54,18 @@ export class Presence {
     return (await this.#ask([topic])).get(topic)!
   }
 
-  /** Tells the stream who follows these topics, now and whenever that has changed, for as long as it is open. */
+  /**
+   * Tells the stream who follows these topics, now and whenever that has changed, for as long as it is open, or until it is
+   * told of others.
+   */
   watch(opened: OpenStream, topics: readonly Topic[]): void {
-    this.#watchers.add({ opened, told: new Map(topics.map(topic => [topic, undefined])) })
+    const told = this.#watchers.get(opened)
+    this.#watchers.set(opened, new Map(topics.map(topic => [topic, told?.get(topic)])))
     if (this.#timer === undefined) this.#schedule(0)
+  }
+
+  isWatching(opened: OpenStream): boolean {
+    return this.#watchers.has(opened)
   }
 
   close(): void {
@@ -76,26 +81,25 @@ export class Presence {
 
   async #tell(): Promise<void> {
     const startedAt = performance.now()
-    for (const watcher of this.#watchers) {
-      if (watcher.opened.stream.hasEnded) this.#watchers.delete(watcher)
+    for (const opened of this.#watchers.keys()) {
+      if (opened.stream.hasEnded) this.#watchers.delete(opened)
     }
     const topics = new Set<Topic>()
-    for (const { told } of this.#watchers) for (const topic of told.keys()) topics.add(topic)
+    for (const told of this.#watchers.values()) for (const topic of told.keys()) topics.add(topic)
     const found = await this.#ask([...topics])
     for (const [topic, presence] of found) {
       const before = this.#found.get(topic)
       if (before !== undefined && isSame(before, presence)) found.set(topic, before)
     }
     this.#found = found
-    for (const watcher of this.#watchers) this.#tellOne(watcher)
+    for (const [opened, told] of this.#watchers) this.#tellOne(opened, told)
     const tookMs = performance.now() - startedAt
     if (this.#watchers.size > 0) this.#schedule(Math.max(this.#intervalMs, tookMs / MAX_SHARE))
     else this.#timer = undefined
   }
 
   /** A stream that takes nothing just now is told later what has changed by then. */
-  #tellOne({ opened, told }: Watcher): void {
-    const { stream, grant } = opened
+  #tellOne({ stream, grant }: OpenStream, told: Told): void {
     for (const [topic, before] of told) {
       const now = this.#found.get(topic)
       // Whoever came while the others were asked has its turn in the next round.

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError, type ErrorCode } from '../errors.ts'
 import type { AbuseReason, AbuseReports } from './abuse.ts'
 import { connectionOf, http2StreamOf } from './connections.ts'
+import type { HeldPiece } from './held-bytes.ts'
 import { WINDOW_BYTES } from './overhead.ts'
 
 export interface UnfinishedOptions {
@@ -57,11 +58,15 @@ function bytesOf(payload: unknown): number {
  * Counts what the connection makes the hub hold until the answer has ended, a stream for as long as it is open.
  * Errors: MILLRACE_CONNECTION_FULL.
  */
-export function holdUntilEnd(request: FastifyRequest, reply: FastifyReply, bytes: number): void {
-  if (bytes > 0)
-    connectionOf(request)
-      ?.held.open(http2StreamOf(request) ?? reply.raw)
-      .hold(bytes)
+export function holdUntilEnd(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  bytes: number,
+): HeldPiece | undefined {
+  if (bytes === 0) return undefined
+  const held = connectionOf(request)?.held.open(http2StreamOf(request) ?? reply.raw)
+  held?.hold(bytes)
+  return held
 }
 
 /** On HTTP/1.1 the rest of a body stands in the way of the next request: reading it on may save the connection. */

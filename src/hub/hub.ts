@@ -54,6 +54,7 @@ export class Hub implements SubscriberHost {
   readonly observer: HubObserver
   readonly pages: PageCache
   position: Position
+  settled: Position
   readonly #compression: CompressionRule
   readonly #index = new TopicIndex<Audience>()
   /** By the topics whose events they find the audiences of. */
@@ -84,7 +85,7 @@ export class Hub implements SubscriberHost {
       (subscriber, error) => this.#failReader(subscriber, error),
     )
     this.#tail = log.tail(events => this.#take(events))
-    this.position = this.#tail.after
+    this.position = this.settled = this.#tail.after
   }
 
   /**
@@ -206,6 +207,7 @@ export class Hub implements SubscriberHost {
       setImmediate(() => this.#write(writes, startedAt))
       return
     }
+    this.settled = this.position
     this.observer.flushed(performance.now() - startedAt)
     this.#tail.delivered(this.position, FLUSHES_AHEAD * this.#flushSize)
     if (this.#pending.length > 0) setImmediate(() => this.#flush())

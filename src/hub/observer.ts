@@ -18,6 +18,8 @@ export interface HubObserver {
   unsubscribed(reason: CloseReason, wasLive: boolean): void
   /** A live subscriber's backlog was full: it goes on from the log. */
   fellBehind(): void
+  /** A subscriber follows other topics from here on, and catches up for a moment. */
+  changed(wasLive: boolean): void
   /** A subscriber reached the head and joined its audience. */
   wentLive(): void
   /** A page was read from the log for a subscriber that catches up. */
@@ -38,6 +40,7 @@ export const SILENT_OBSERVER: HubObserver = {
   subscribed() {},
   unsubscribed() {},
   fellBehind() {},
+  changed() {},
   wentLive() {},
   pageRead() {},
   pageShared() {},

@@ -28,6 +28,7 @@ export class Metrics implements HubObserver {
     'fell_behind_total',
     'Times a live subscriber did not read fast enough and went on from the log',
   )
+  readonly #changes = this.#counter('feed_changes_total', 'Times a stream was made to follow other topics')
   readonly #readErrors = this.#counter(
     'log_read_errors_total',
     'Streams closed since the log could not be read',
@@ -124,6 +125,13 @@ export class Metrics implements HubObserver {
 
   fellBehind(): void {
     this.#fellBehind.inc()
+    this.#live.dec()
+    this.#behind.inc()
+  }
+
+  changed(wasLive: boolean): void {
+    this.#changes.inc()
+    if (!wasLive) return
     this.#live.dec()
     this.#behind.inc()
   }

@@ -10,6 +10,8 @@ export const GAP = 'millrace:gap'
 export const READY = 'millrace:ready'
 /** The hub ends the stream; `retry:` says when to come back. */
 export const BYE = 'millrace:bye'
+/** The stream follows other topics; its id is where these begin to count. */
+export const TOPICS = 'millrace:topics'
 /** Who follows a topic, to streams that asked for it. Without an id. */
 export const PRESENCE = 'millrace:presence'
 export { RESET }
@@ -27,6 +29,15 @@ export interface GapData {
   readonly resumesAfter: string
   /** Events up to this id are gone, where known. */
   readonly lostThrough?: string
+  /** It concerns only these, which were added to the stream. */
+  readonly topics?: readonly string[]
+}
+
+export interface TopicsData {
+  /** All that the stream follows now. */
+  readonly topics: readonly string[]
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
 }
 
 export interface ResetData {

@@ -62,6 +62,15 @@ export function stateFrame(event: StoredEvent, format: 'topic' | 'feed'): string
   return encodeSse({ type: event.type, data: event.data })
 }
 
+/**
+ * On a feed, an event that is older than the reader's cursor, which must not move back to it: its id is in the envelope
+ * and is none of the frame's.
+ */
+export function earlierFrame(event: StoredEvent, epoch: string): string {
+  if (isControl(event)) return encodeSse({ type: event.type, data: event.data })
+  return encodeSse({ data: envelope(event, formatId(epoch, event.position)) })
+}
+
 /** The JSON text `{"topic","type"?,"time","data"}`, with `"id"` first if one is given. Data that is JSON stays as it was. */
 export function envelope(event: StoredEvent, id?: string): string {
   const head = id === undefined ? '{"topic":' : `{"id":"${id}","topic":`

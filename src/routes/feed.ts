@@ -7,16 +7,16 @@ import { requireStreamRate } from './stream-rate.ts'
 import { preferredType } from '../http/media-type.ts'
 import { holdUntilEnd } from '../http/unfinished.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
-import { isPattern, selectorOf } from '../topic-pattern.ts'
+import { selectorOf } from '../topic-pattern.ts'
+import { changeFeedRoute } from './change-feed.ts'
 import type { RoutePlugin } from './context.ts'
-import { presenceQuery, watchedTopics } from './presence.ts'
+import { feedBytes, requireFewNames } from './feed-names.ts'
+import { presenceQuery, requireTopics, watchedTopics } from './presence.ts'
 import { requestedCursor, validPattern } from './names.ts'
 import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
 
-export const feedRoutes: RoutePlugin = async (
-  fastify,
-  { hub, streams, kinds, presence, regrant, rates, limits },
-) => {
+export const feedRoutes: RoutePlugin = async (fastify, context) => {
+  const { hub, streams, kinds, presence, regrant, rates, limits } = context
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   app.get(
@@ -41,20 +41,16 @@ export const feedRoutes: RoutePlugin = async (
     },
     async (request, reply) => {
       const names = request.query.topic
-      if (names.length > limits.maxPatternsPerFeed) {
-        const detail = `A feed may name ${limits.maxPatternsPerFeed} topics and patterns; this one names ${names.length}.`
-        throw new MillraceError('MILLRACE_TOO_MANY_PATTERNS', detail)
-      }
+      requireFewNames(names, limits)
       const grant = request.grant
       for (const name of names) grant.requireReceive(validPattern(name, limits))
       if (preferredType(request.headers.accept, [SSE_MEDIA_TYPE]) === undefined) {
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
       }
-      const watched = request.query.presence === true ? watchedTopics(names) : []
+      const watched = request.query.presence === true ? requireTopics(watchedTopics(names)) : []
       await requireStreamRate(rates, request)
       const cursor = requestedCursor(request, request.query)
-      const bytes = names.reduce((sum, name) => sum + bytesOf(name), 0)
-      holdUntilEnd(request, reply, bytes)
+      const held = holdUntilEnd(request, reply, feedBytes(names))
       const opened = streams.open(
         request,
         reply,
@@ -62,10 +58,14 @@ export const feedRoutes: RoutePlugin = async (
         selectorOf(names),
         hub.startAt(cursor === 'absent' ? 'now' : cursor),
       )
-      if (watched.length > 0 && opened !== undefined) presence.watch(opened, watched)
+      if (opened === undefined) return reply
+      opened.held = held
+      if (watched.length > 0) presence.watch(opened, watched)
       return reply
     },
   )
+
+  changeFeedRoute(fastify, context)
 
   app.post(
     '/feed/:feed/token',
@@ -92,9 +92,4 @@ export const feedRoutes: RoutePlugin = async (
       throw new MillraceError('MILLRACE_FORBIDDEN', detail)
     },
   )
-}
-
-/** About what the hub's index takes to find a stream by this name: a look-up, or a node for each segment. */
-function bytesOf(name: string): number {
-  return isPattern(name) ? 600 * name.split('/').length : 300
 }

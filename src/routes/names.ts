@@ -62,12 +62,16 @@ export interface CursorQuery {
 export function requestedCursor(request: FastifyRequest, query: CursorQuery): Cursor | 'absent' | undefined {
   const resumed = request.headers['last-event-id'] ?? query.lastEventId
   if (typeof resumed === 'string' && resumed !== '') return cursorOf(resumed)
-  if (query.after === undefined) return 'absent'
-  const cursor = cursorOf(query.after)
+  return query.after === undefined ? 'absent' : validCursor(query.after)
+}
+
+/** Errors: MILLRACE_ID_INVALID for what is no id at all. */
+export function validCursor(after: string): Cursor {
+  const cursor = cursorOf(after)
   if (cursor !== undefined) return cursor
   throw new MillraceError(
     'MILLRACE_ID_INVALID',
-    `${shown(query.after)} is neither an id that a hub issues nor 'earliest'.`,
+    `${shown(after)} is neither an id that a hub issues nor 'earliest'.`,
   )
 }
 

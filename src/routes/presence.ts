@@ -56,13 +56,18 @@ export async function sendSubscribers(
     .send(JSON.stringify(answer))
 }
 
-/** The topics among these whose presence can be told. Errors: MILLRACE_REQUEST_INVALID. */
+/** The topics among these, whose presence can be told. Errors: MILLRACE_TOO_MANY_PATTERNS. */
 export function watchedTopics(names: readonly string[]): readonly Topic[] {
   const topics = names.filter(name => !isPattern(name))
   if (topics.length > MAX_WATCHED_TOPICS) {
     const detail = `Presence is told of ${MAX_WATCHED_TOPICS} topics a stream at most.`
     throw new MillraceError('MILLRACE_TOO_MANY_PATTERNS', detail)
   }
+  return topics
+}
+
+/** Errors: MILLRACE_REQUEST_INVALID if there are none. */
+export function requireTopics(topics: readonly Topic[]): readonly Topic[] {
   if (topics.length > 0) return topics
   throw new MillraceError('MILLRACE_REQUEST_INVALID', 'Presence is told of topics: patterns alone name none.')
 }

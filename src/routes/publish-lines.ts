@@ -138,7 +138,8 @@ export function jsonText(text: string): string {
   return text
 }
 
-function parseJson(text: string): unknown {
+/** Errors: MILLRACE_JSON_INVALID. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {

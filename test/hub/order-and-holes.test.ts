@@ -9,11 +9,11 @@ import { RESET, type NewEvent, type Position, type StoredEvent } from '../../src
 import { framesOf, type Connection, type FrameEncoder, type Sink } from '../../src/hub/frames.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { Subscriber } from '../../src/hub/subscriber.ts'
-import type { ReadLimit, ReadPage } from '../../src/log/event-log.ts'
-import { MemoryLog, type MemoryLogOptions } from '../../src/log/memory.ts'
+import type { MemoryLog } from '../../src/log/memory.ts'
 import { selectorOf, type Selector } from '../../src/topic-pattern.ts'
 import { holds } from '../support/properties.ts'
 import { checkRecord, type Received } from '../support/record.ts'
+import { SlowLog, turns } from '../support/slow-log.ts'
 
 const TOPICS = ['a', 'b', 'x/a', 'x/b', 'x/y/z']
 const SELECTIONS = [['a'], ['b'], ['x/a'], ['a', 'x/b'], ['x/*'], ['x/**', 'x/a'], ['**'], ['*', 'x/y/*']]
@@ -144,40 +144,6 @@ t.test('who goes away while a flush is under way is left alone', async t => {
   await world.settle()
   t.equal(reached().length, before)
 })
-
-/** Reads that take some turns of the event loop, before they look and after. */
-class SlowLog extends MemoryLog {
-  readonly #turns: readonly number[]
-  #reads = 0
-
-  constructor(options: MemoryLogOptions, readTurns: readonly number[]) {
-    super(options)
-    this.#turns = readTurns
-  }
-
-  override read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage> {
-    return this.#slowly(() => super.read(after, selector, limit))
-  }
-
-  override readStates(
-    after: Position,
-    selector: Selector,
-    limit: ReadLimit & { onlyGone: boolean },
-  ): Promise<ReadPage> {
-    return this.#slowly(() => super.readStates(after, selector, limit))
-  }
-
-  async #slowly(read: () => Promise<ReadPage>): Promise<ReadPage> {
-    await this.#wait()
-    const page = await read()
-    await this.#wait()
-    return page
-  }
-
-  async #wait(): Promise<void> {
-    await turns(this.#turns[this.#reads++ % this.#turns.length] ?? 0)
-  }
-}
 
 class World {
   readonly log: MemoryLog
@@ -378,12 +344,4 @@ function encoderOf(name: string, world: World): FrameEncoder {
     gap: gap => Buffer.from(text({ kind: 'gap', ...gap })),
     ready: position => Buffer.from(text({ kind: 'ready', position })),
   }
-}
-
-/** So many turns of the event loop. */
-function turns(count: number): Promise<void> {
-  return new Promise(resolve => {
-    const go = (left: number): void => void (left > 0 ? setImmediate(go, left - 1) : resolve())
-    go(count)
-  })
 }
