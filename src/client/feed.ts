@@ -21,7 +21,7 @@ import type { Member, Notice } from './member.ts'
 import { clientError, MillraceError } from './millrace-error.ts'
 import type { HubEvent, Status } from './options.ts'
 import { isOffline } from './platform.ts'
-import { keepTokenFresh } from './renewal.ts'
+import { keepTokenFresh, renewToken } from './renewal.ts'
 import type { Requests } from './requests.ts'
 import { fitsUrl, Roster, topicsOf } from './roster.ts'
 
@@ -31,6 +31,8 @@ export interface FeedOptions {
   readonly lingerMs: number
   /** Who follows the topics is told. Such a stream cannot be changed. */
   readonly withPresence?: boolean
+  /** It has one member, and is read no faster than that takes what it carries. */
+  readonly isPaced?: boolean
 }
 
 export interface FeedHost {
@@ -60,8 +62,10 @@ export class Feed {
   readonly #backoff = new Backoff()
   #abort = new AbortController()
   #open: OpenFeed | undefined
-  /** Whom the stream was opened with, or who is being added. What comes without an `id:` line is theirs. */
+  /** Whom the stream is being opened with, or who is being added. What comes without an `id:` line is theirs. */
   #batch: readonly Member[] = []
+  /** Since the change began, those on the stream were told of a gap, which has states without an `id:` line behind it. */
+  #hasGap = false
   /** Where the batch has got to, on its way to the cursor. */
   #batchCursor: string | undefined
   #isOpening = false
@@ -72,6 +76,7 @@ export class Feed {
   /** The stream was not there when it was to be changed. */
   #wasMissing = false
   #wasOpen = false
+  readonly #renewedFor = new WeakSet<Member>()
   #retryMs = 0
   #bye: MillraceError | undefined
   #changed: (() => void) | undefined
@@ -141,7 +146,7 @@ export class Feed {
         onRetry: retryMs => (this.#retryMs = retryMs),
         onChunk: () => {
           this.#host.onProgress?.(this)
-          return this.#batch[0]?.room?.() ?? this.#roster.onStream[0]?.room?.()
+          return this.#options.isPaced === true ? this.#roster.onStream[0]?.room?.() : undefined
         },
       })
       return this.#bye ?? clientError('CLIENT_CUT', 'The stream ended without a goodbye.')
@@ -227,8 +232,10 @@ export class Feed {
   }
 
   #control(type: string, content: unknown, id: string | undefined): void {
-    if (type === GAP) this.#tell(id, { kind: 'gap', gap: content as GapData })
-    else if (type === RESET) {
+    if (type === GAP) {
+      this.#tell(id, { kind: 'gap', gap: content as GapData })
+      if (id !== undefined) this.#hasGap = true
+    } else if (type === RESET) {
       const { topic } = content as ResetData
       this.#tell(id, { kind: 'reset', reset: { topic, ...(id !== undefined && { id }) } }, topic)
     } else if (type === PRESENCE) {
@@ -242,13 +249,18 @@ export class Feed {
     }
   }
 
-  /** With an `id:` line it is for those on the stream, without one for those that are being added. */
+  /** With an `id:` line it is for those on the stream, without one for those that are being added, if anybody is. */
   #tell(id: string | undefined, notice: Notice, topic?: string): void {
+    const isForBatch = id === undefined && this.#batch.length > 0
+    if (isForBatch) {
+      for (const member of this.#batch) {
+        if (this.#roster.has(member) && (topic === undefined || member.matches(topic))) member.take(notice)
+      }
+    }
+    if (isForBatch && !this.#hasGap) return
     const { onStream } = this.#roster
-    const members =
-      id === undefined ? this.#batch : topic === undefined ? onStream : this.#roster.of(topic)
-    for (const member of members) {
-      if (this.#roster.has(member) && (topic === undefined || member.matches(topic))) member.take(notice)
+    for (const member of topic === undefined ? onStream : this.#roster.of(topic)) {
+      if (this.#roster.has(member)) member.take(notice)
     }
   }
 
@@ -278,13 +290,14 @@ export class Feed {
     const batch = this.#roster.nextBatch()
     if (batch.length + remove.length === 0 || wanted.size === 0) return
     this.#isChanging = true
+    this.#hasGap = false
     this.#batch = batch
     const changed = new Promise<void>(resolve => (this.#changed = resolve))
     try {
       await this.#options.requests.json(`/feed/${open.name}`, {
         method: 'PATCH',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ add: [...topicsOf(batch)], remove, after: batch[0]?.after }),
+        body: JSON.stringify({ add: [...topicsOf(batch)], remove, after: batch[0]?.after, again: true }),
         signal: this.#abort.signal,
       })
       this.#wasMissing = false
@@ -309,8 +322,16 @@ export class Feed {
         this.#roster.delete(member)
         this.#host.onOverflow?.(member, this)
       }
-    } else if (error.isRefusal) this.#refuse(batch, error)
+    } else if (error.status === 403 && (await this.#renewFor(batch))) return
+    else if (error.isRefusal) this.#refuse(batch, error)
     else await pause(error.retryAfterMs ?? 0, this.#backoff.next(), this.#abort.signal)
+  }
+
+  /** The stream's token may be older than the right to what is added: tries a new one, once for each member. */
+  async #renewFor(batch: readonly Member[]): Promise<boolean> {
+    const isNews = batch.some(member => !this.#renewedFor.has(member))
+    for (const member of batch) this.#renewedFor.add(member)
+    return isNews && (await renewToken(this.#options.requests, this.#open!.name))
   }
 
   /** The hub has refused to open or change the stream for them: with one of them at least it always will. */

@@ -52,7 +52,8 @@ export function sessionStore(): KeyValueStore | undefined {
 
 /** A random UUID. `crypto.randomUUID` is missing on pages that were not loaded over TLS. */
 export function randomId(): string {
-  if ('randomUUID' in crypto) return crypto.randomUUID()
-  const bytes = (crypto as Crypto).getRandomValues(new Uint8Array(16))
+  const random: Pick<typeof crypto, 'getRandomValues'> & Partial<typeof crypto> = crypto
+  if (random.randomUUID !== undefined) return random.randomUUID()
+  const bytes = random.getRandomValues(new Uint8Array(16))
   return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
 }

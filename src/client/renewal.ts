@@ -16,16 +16,23 @@ export function keepTokenFresh(requests: Requests, feed: string): () => void {
     if (leftMs > 1000 && waitMs < MAX_TIMER_MS) timer = setTimeout(() => void renew(), waitMs)
   }
   const renew = async (): Promise<void> => {
-    try {
-      await requests.send(`/feed/${feed}/token`, { method: 'POST' }, { withFreshToken: true })
-    } catch {
-      // `millrace:bye` will say so.
-    }
+    await renewToken(requests, feed)
     if (timer !== undefined) schedule()
   }
   schedule()
   return () => {
     clearTimeout(timer)
     timer = undefined
+  }
+}
+
+/** Whether the stream has a new token now. */
+export async function renewToken(requests: Requests, feed: string): Promise<boolean> {
+  if (!requests.canRenew) return false
+  try {
+    await requests.send(`/feed/${feed}/token`, { method: 'POST' }, { withFreshToken: true })
+    return true
+  } catch {
+    return false
   }
 }

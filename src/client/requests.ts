@@ -29,6 +29,11 @@ export class Requests {
     this.#options = options
   }
 
+  /** Whether there is somebody to ask for a new token. */
+  get canRenew(): boolean {
+    return typeof this.#options.token === 'function'
+  }
+
   /**
    * Resolves with an answer of 2xx. After a 401 the token is asked for once more.
    * Errors: MillraceError; whatever the signal was aborted with.
@@ -37,7 +42,7 @@ export class Requests {
     const response = await this.#fetch(path, init, withFreshToken)
     if (response.ok) return response
     const error = await errorOf(response)
-    if (error.status !== 401 || typeof this.#options.token !== 'function') throw error
+    if (error.status !== 401 || !this.canRenew) throw error
     const second = await this.#fetch(path, init, true)
     if (second.ok) return second
     throw await errorOf(second)

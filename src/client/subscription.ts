@@ -19,6 +19,7 @@ export class ActiveSubscription implements Subscription, Member {
   readonly matches: (topic: string) => boolean
   after: string | undefined
   isClosed = false
+  room?: () => Promise<void> | undefined
   readonly #onEvent: OnEvent<never>
   readonly #options: SubscribeOptions
   readonly #onClose: (subscription: ActiveSubscription) => void
