@@ -93,6 +93,11 @@ export class Feed {
     return topicsOf(this.#roster.onStream)
   }
 
+  /** Whether the member has got to the cursor. */
+  has(member: Member): boolean {
+    return this.#roster.isOnStream(member)
+  }
+
   add(member: Member): void {
     this.#roster.add(member)
     this.#takeTurn()

@@ -80,7 +80,11 @@ export async function errorOf(response: Response): Promise<MillraceError> {
 
 export function strangeAnswer(response: Response, facts: ErrorFacts = {}): MillraceError {
   const type = response.headers.get('content-type') ?? 'no type'
-  return clientError('CLIENT_STRANGE_ANSWER', `The answer is not a hub's: ${response.status}, ${type}.`, facts)
+  return clientError(
+    'CLIENT_STRANGE_ANSWER',
+    `The answer is not a hub's: ${response.status}, ${type}.`,
+    facts,
+  )
 }
 
 // RFC 9110, section 10.2.3: seconds, or a date.

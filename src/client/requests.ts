@@ -38,7 +38,11 @@ export class Requests {
    * Resolves with an answer of 2xx. After a 401 the token is asked for once more.
    * Errors: MillraceError; whatever the signal was aborted with.
    */
-  async send(path: string, init: RequestInit, { withFreshToken = false }: SendOptions = {}): Promise<Response> {
+  async send(
+    path: string,
+    init: RequestInit,
+    { withFreshToken = false }: SendOptions = {},
+  ): Promise<Response> {
     const response = await this.#fetch(path, init, withFreshToken)
     if (response.ok) return response
     const error = await errorOf(response)

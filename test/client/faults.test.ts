@@ -36,7 +36,7 @@ t.test('connections that are cut anywhere lose nothing, repeat nothing, and are 
   const tested = connectTo(t, { ...hub, url: relay.url })
   const both = new Received(tested.client, ['a', 'b'], { after: 'earliest' })
   const one = new Received(tested.client, 'b', { after: 'earliest' })
-  const sent = numbers(1, 40).map(number => `${number}${'.'.repeat(number % 7 === 3 ? 50_000 : 100)}`)
+  const sent = numbers(1, 40).map(number => `${number}${'.'.repeat(Number(number) % 7 === 3 ? 50_000 : 100)}`)
   await publishAll(hub, ['a', 'b'], sent)
   await both.events.take(80)
   await one.events.take(40)
@@ -45,8 +45,14 @@ t.test('connections that are cut anywhere lose nothing, repeat nothing, and are 
   t.same(await one.take(41), [...sent, 'the end'])
   t.same(await both.take(81), [...sent.flatMap(data => [data, data]), 'the end'])
   t.ok(relay.taken > 8, `over ${relay.taken} connections`)
-  t.same([both, one].map(({ gaps }) => gaps.length), [0, 0])
-  t.same([both, one].map(({ errors }) => errors.items), [[], []])
+  t.same(
+    [both, one].map(({ gaps }) => gaps.length),
+    [0, 0],
+  )
+  t.same(
+    [both, one].map(({ errors }) => errors.items),
+    [[], []],
+  )
 })
 
 t.test('a hub that is away makes one status, which says why and when it is tried again', async t => {
@@ -65,20 +71,22 @@ t.test('a hub that is away makes one status, which says why and when it is tried
   t.same(await all[49]!.take(1), ['meanwhile'])
   t.same(await added.take(1), ['meanwhile'])
   const states = tested.statuses.map(({ state }) => state)
-  t.same(states.filter((state, at) => state !== states[at - 1]), [
-    'connecting',
-    'open',
-    'connecting',
-    'waiting',
-    'open',
-  ])
+  t.same(
+    states.filter((state, at) => state !== states[at - 1]),
+    ['connecting', 'open', 'connecting', 'waiting', 'open'],
+  )
 })
 
 t.test('a hub that is killed and started again', async t => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-client-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const port = await freePort()
-  const flags = [`--port=${port}`, `--log=sqlite:${directory}/log`, `--certs-dir=${directory}`, '--retry-ms=20']
+  const flags = [
+    `--port=${port}`,
+    `--log=sqlite:${directory}/log`,
+    `--certs-dir=${directory}`,
+    '--retry-ms=20',
+  ]
   const first = await startHubProcess(t, flags)
   const ca = readFileSync(join(directory, 'ca.pem'), 'utf8')
   const agent = new Agent({ connect: { ca }, allowH2: true })

@@ -116,8 +116,9 @@ t.test('a topic that is deleted is told of', async t => {
 t.test('one that may not be received ends alone, with the reason', async t => {
   const hub = await startHub(t, { anonymousReceive: ['open/**'] })
   const { client } = connectTo(t, hub)
-  const all = Array.from({ length: 20 }, (_, number) =>
-    new Received(client, number === 7 ? 'secret' : `open/${number}`),
+  const all = Array.from(
+    { length: 20 },
+    (_, number) => new Received(client, number === 7 ? 'secret' : `open/${number}`),
   )
   const [error] = await all[7]!.errors.take(1)
   t.match(error, { code: 'MILLRACE_FORBIDDEN', status: 403, detail: /secret/ })
