@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { BrowserContext, Page } from 'playwright-core'
-import type { connect as connectFunction, HubConnection } from '../../src/client/index.ts'
+import type { ConnectOptions, HubConnection } from '../../src/client/index.ts'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
@@ -14,14 +14,14 @@ import { metric, metricIs } from '../support/metrics.ts'
 import { bundleClient } from './bundle.ts'
 
 // What the page below defines, for functions that run in it.
-declare const connect: typeof connectFunction
 declare const deliver: (item: unknown) => void
 declare let hub: HubConnection
+declare const start: (url: string, options?: ConnectOptions) => void
 
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
 <script type="module">
   import { connect } from '/client.js'
-  Object.assign(globalThis, { connect, isLoaded: true })
+  Object.assign(globalThis, { start: (...args) => (start(...args)), isLoaded: true })
 </script>`
 
 /** Serves the page and the client; returns the origin. */
@@ -68,7 +68,7 @@ t.test('Chromium', needsBrowser, async t => {
     const server = await startHub(t)
     const { page, inbox, complaints } = await openPage(await openContext(t), origin)
     await page.evaluate(url => {
-      globalThis.hub = connect(url)
+      start(url)
       for (let number = 0; number < 200; number++) {
         hub.subscribe(`rooms/${number}`, ({ topic, data }) => deliver(`${topic}: ${String(data)}`), {
           onReady: () => deliver('ready'),
@@ -101,7 +101,7 @@ t.test('Chromium', needsBrowser, async t => {
     const server = await startHub(t)
     const { page, inbox } = await openPage(await openContext(t), origin)
     const follow = (url: string): void => {
-      globalThis.hub = connect(url, { resume: 'news' })
+      start(url, { resume: 'news' })
       hub.subscribe('news', ({ data }) => deliver(data), { onReady: () => deliver('ready') })
     }
     await page.evaluate(follow, server.url)
@@ -128,7 +128,7 @@ t.test('Chromium', needsBrowser, async t => {
     const pages: OpenPage[] = []
     for (let number = 0; number < 3; number++) pages.push(await openPage(context, origin))
     const follow = ({ url, own }: { url: string; own: string }): void => {
-      globalThis.hub = connect(url, { share: true })
+      start(url, { share: true })
       const onReady = (): void => deliver('ready')
       hub.subscribe('all', ({ data }) => deliver(data), { onReady })
       hub.subscribe(own, ({ topic, data }) => deliver(`${topic} ${String(data)}`), { onReady })
@@ -183,7 +183,7 @@ t.test('Chromium', needsBrowser, async t => {
     const relay = await CuttingRelay.open(t, server, { cutAfterBytes: () => lengths[cuts++ % 4]! })
     const { page, inbox } = await openPage(await openContext(t), origin)
     await page.evaluate(url => {
-      globalThis.hub = connect(url)
+      start(url)
       hub.subscribe('numbers', ({ data }) => deliver(String(data).slice(0, 3)), { after: 'earliest' })
     }, relay.url)
     const sent = Array.from({ length: 60 }, (_, number) => String(100 + number))

@@ -12,7 +12,7 @@ import { freePort, startHubProcess } from '../support/hub-process.ts'
 import { reach, startHub, type Reachable } from '../support/hub.ts'
 import { needsNginx, startNginx } from '../support/nginx.ts'
 import { startRelay } from '../support/relay.ts'
-import { connectTo, Received, type TestClient } from './support.ts'
+import { connectTo, Received, until, type TestClient } from './support.ts'
 
 const numbers = (from: number, through: number): string[] =>
   Array.from({ length: through - from + 1 }, (_, at) => String(from + at))
@@ -199,11 +199,3 @@ t.test('a hub that shuts down says when to come back', async t => {
   relay.hub = await startHub(t)
   await until(() => tested.client.status.state === 'open')
 })
-
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let patience = 2000; patience > 0; patience--) {
-    if (isTrue()) return
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-  throw new Error('it did not happen')
-}

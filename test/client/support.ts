@@ -60,3 +60,12 @@ export class Received {
     return (await this.events.take(count)).map(({ data }) => data)
   }
 }
+
+/** Resolves when it is true; rejects after ten seconds. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  for (let patience = 2000; patience > 0; patience--) {
+    if (isTrue()) return
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+  throw new Error('it did not happen')
+}
