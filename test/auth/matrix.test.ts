@@ -70,6 +70,12 @@ const GUARDED: readonly (readonly [method: string, path: string, granted: number
   ['GET', '/feed?topic=private/a&presence=true', 200, { headers: { accept: 'text/event-stream' } }],
   ['GET', '/topics/private/a/subscribers', 200],
   ['GET', '/metrics', 200],
+  [
+    'PATCH',
+    '/feed/unknown',
+    404,
+    { body: '{"add":["private/a"]}', headers: { 'content-type': 'application/json' } },
+  ],
   ['POST', '/feed/unknown/token', 404],
   ['PUT', '/session', 204],
 ]

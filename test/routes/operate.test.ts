@@ -111,6 +111,7 @@ t.test('/openapi.json describes every route', async t => {
       'head /.well-known/mercure',
       'head /.well-known/oauth-protected-resource/.well-known/mercure',
       'head /topics/{topic}',
+      'patch /feed/{feed}',
       'post /.well-known/mercure',
       'post /events',
       'post /feed/{feed}/token',
