@@ -121,12 +121,12 @@ export class HubConnection {
     topic: string,
     { signal, ...query }: HistoryOptions = {},
   ): Promise<HistoryPage<Data>> {
-    return this.#requests.json(topicPath(topic) + queryOf(query), { signal: signal ?? null })
+    return this.#requests.json(topicPath(topic) + queryOf(query), { signal })
   }
 
   /** The topics that may be received, in the order of their names. Errors: MillraceError. */
   async topics({ signal, ...query }: TopicsOptions = {}): Promise<readonly TopicSummary[]> {
-    const init = { signal: signal ?? null }
+    const init = { signal }
     const answer = await this.#requests.json<{ topics: TopicSummary[] }>(`/topics${queryOf(query)}`, init)
     return answer.topics
   }

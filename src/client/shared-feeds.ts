@@ -3,57 +3,27 @@
 
 import type { FeedOptions } from './feed.ts'
 import { Feeds, type Source, type SourceHost } from './feeds.ts'
-import { matcherOf, type Member, type Notice } from './member.ts'
-import { MillraceError, type ErrorFacts } from './millrace-error.ts'
+import type { Member } from './member.ts'
 import type { Status } from './options.ts'
 import { locks, randomId } from './platform.ts'
 import { topicsOf } from './roster.ts'
-
-/** What is posted of an error: a copy loses what makes it ours. */
-interface PostedError extends ErrorFacts {
-  readonly code: string
-  readonly detail: string
-}
-
-type PostedStatus = Omit<Status, 'reason'> & { readonly reason?: PostedError }
-
-type Posted<Value> = Value extends { readonly error: MillraceError }
-  ? { readonly kind: 'error'; readonly error: PostedError }
-  : Value
-
-type Key = string
-type Channel = InstanceType<typeof BroadcastChannel>
-
-type Message =
-  /** To the leader. The key names the tab too. */
-  | {
-      readonly kind: 'add'
-      readonly tab: string
-      readonly key: Key
-      readonly topics: readonly string[]
-      readonly after: string | undefined
-    }
-  | { readonly kind: 'remove'; readonly key: Key }
-  /** From the leader, who begins: whoever has members adds them now. */
-  | { readonly kind: 'lead'; readonly leader: string }
-  | Batch
-  | { readonly kind: 'status'; readonly leader: string; readonly status: PostedStatus }
-
-interface Batch {
-  readonly kind: 'batch'
-  readonly leader: string
-  readonly notices: readonly (readonly [Key, Posted<Notice>])[]
-  /** All that were told that they are ready have got here, but for those. */
-  readonly cursor: string | undefined
-  readonly except: readonly Key[]
-}
+import { TabLeader } from './tab-leader.ts'
+import {
+  received,
+  receivedError,
+  tabLock,
+  TabChannel,
+  type Batch,
+  type Key,
+  type Message,
+} from './tab-messages.ts'
 
 export class SharedFeeds implements Source {
   readonly #tab = randomId()
   readonly #name: string
   readonly #options: FeedOptions
   readonly #host: SourceHost
-  readonly #channel: Channel
+  readonly #channel: TabChannel
   readonly #closing = new AbortController()
   /** Those of this tab. */
   readonly #members = new Map<Key, Member>()
@@ -64,7 +34,7 @@ export class SharedFeeds implements Source {
   /** Members of this tab that go with the leader's cursor. */
   readonly #ready = new Set<Key>()
   /** This tab leads. */
-  #leading: Leader | undefined
+  #leading: TabLeader | undefined
   /** Messages are worth something once the others can see whether this tab is alive. */
   #isAlive = false
 
@@ -72,8 +42,7 @@ export class SharedFeeds implements Source {
     this.#name = `millrace:${name}`
     this.#options = options
     this.#host = host
-    this.#channel = new BroadcastChannel(this.#name)
-    this.#channel.onmessage = ({ data }: { readonly data: unknown }) => this.#receive(data as Message)
+    this.#channel = new TabChannel(this.#name, message => this.#receive(message))
     this.#hold(tabLock(this.#name, this.#tab), () => {
       this.#isAlive = true
       this.#addAll()
@@ -101,7 +70,7 @@ export class SharedFeeds implements Source {
     this.#members.delete(key)
     this.#ready.delete(key)
     if (this.#leading !== undefined) this.#leading.feeds.remove(member)
-    else this.#channel.postMessage({ kind: 'remove', key } satisfies Message)
+    else this.#channel.post({ kind: 'remove', key })
   }
 
   close(): void {
@@ -124,7 +93,7 @@ export class SharedFeeds implements Source {
   #lead(): void {
     if (this.#closing.signal.aborted) return
     this.#leader = this.#tab
-    this.#leading = new Leader(this.#name, this.#tab, this.#channel, this.#closing.signal, host => {
+    this.#leading = new TabLeader(this.#name, this.#tab, this.#channel, this.#closing.signal, host => {
       const onStatus = (): void => {
         host.onStatus()
         this.#host.onStatus()
@@ -179,121 +148,6 @@ export class SharedFeeds implements Source {
   }
 
   #postAdd(key: Key, { topics, after }: Member): void {
-    this.#channel.postMessage({ kind: 'add', tab: this.#tab, key, topics, after } satisfies Message)
+    this.#channel.post({ kind: 'add', tab: this.#tab, key, topics, after })
   }
-}
-
-type LeaderHost = Pick<SourceHost, 'onStatus'> & { onProgress(cursor: string): void }
-
-/** What the tab does for the others that has the stream. */
-class Leader {
-  readonly feeds: Feeds
-  readonly #name: string
-  readonly #tab: string
-  readonly #channel: Channel
-  readonly #closing: AbortSignal
-  readonly #others = new Map<Key, Member>()
-  readonly #tabs = new Set<string>()
-  #notices: [Key, Posted<Notice>][] = []
-  #cursor: string | undefined
-  #isDue = false
-
-  constructor(
-    name: string,
-    tab: string,
-    channel: Channel,
-    closing: AbortSignal,
-    open: (host: LeaderHost) => Feeds,
-  ) {
-    this.#name = name
-    this.#tab = tab
-    this.#channel = channel
-    this.#closing = closing
-    this.feeds = open({
-      onStatus: () => this.#postStatus(),
-      onProgress: cursor => {
-        this.#cursor = cursor
-        this.#postSoon()
-      },
-    })
-    this.#post({ kind: 'lead', leader: tab })
-  }
-
-  receive(message: Message): void {
-    if (message.kind === 'add' && !this.#others.has(message.key)) this.#add(message)
-    else if (message.kind === 'remove') this.#remove(message.key)
-  }
-
-  #add({ tab, key, topics, after }: Extract<Message, { kind: 'add' }>): void {
-    const take = (notice: Notice): void => {
-      this.#notices.push([key, posted(notice)])
-      this.#postSoon()
-    }
-    const member = { topics, matches: matcherOf(topics), after, take }
-    this.#others.set(key, member)
-    this.feeds.add(member)
-    this.#postStatus()
-    if (this.#tabs.has(tab)) return
-    this.#tabs.add(tab)
-    // The tab has this lock while it lives.
-    const gone = locks()!.request(tabLock(this.#name, tab), { signal: this.#closing }, async () => {
-      this.#tabs.delete(tab)
-      for (const each of this.#others.keys()) if (each.startsWith(`${tab} `)) this.#remove(each)
-    })
-    gone.catch(() => {})
-  }
-
-  #remove(key: Key): void {
-    const member = this.#others.get(key)
-    if (member !== undefined) this.feeds.remove(member)
-    this.#others.delete(key)
-  }
-
-  /** Once for all that a chunk of the stream brings; what several get is copied once. */
-  #postSoon(): void {
-    if (this.#isDue) return
-    this.#isDue = true
-    queueMicrotask(() => {
-      this.#isDue = false
-      const except = [...this.#others].filter(([, member]) => !this.feeds.isAtCursor(member))
-      this.#post({
-        kind: 'batch',
-        leader: this.#tab,
-        notices: this.#notices.splice(0),
-        cursor: this.#cursor,
-        except: except.map(([key]) => key),
-      })
-    })
-  }
-
-  #postStatus(): void {
-    const [status = { state: 'idle' as const }] = this.feeds.statuses
-    const { reason, ...others } = status
-    const error = reason === undefined ? {} : { reason: postedError(reason) }
-    this.#post({ kind: 'status', leader: this.#tab, status: { ...others, ...error } })
-  }
-
-  #post(message: Message): void {
-    if (!this.#closing.aborted) this.#channel.postMessage(message)
-  }
-}
-
-function tabLock(name: string, tab: string): string {
-  return `${name} ${tab}`
-}
-
-function posted(notice: Notice): Posted<Notice> {
-  return notice.kind === 'error' ? { kind: 'error', error: postedError(notice.error) } : notice
-}
-
-function received(notice: Posted<Notice>): Notice {
-  return notice.kind === 'error' ? { kind: 'error', error: receivedError(notice.error) } : notice
-}
-
-function postedError({ code, detail, status }: MillraceError): PostedError {
-  return { code, detail, status }
-}
-
-function receivedError({ code, detail, status }: PostedError): MillraceError {
-  return new MillraceError(code, detail, { status })
 }

@@ -86,7 +86,11 @@ t.test('a publish is kept once, however often it takes to hear that', async t =>
   const ids = new Set((await Promise.all([...waiting, late])).map(({ id }) => id))
   t.equal(ids.size, 31)
   const pages = await Promise.all([0, 1, 2, 3].map(number => client.history(`t/${number}`)))
-  t.same(pages.flatMap(({ events }) => events.map(({ id }) => id)).toSorted(), [...ids].toSorted())
+  t.same(new Set(pages.flatMap(({ events }) => events.map(({ id }) => id))), ids)
+  t.equal(
+    pages.reduce((sum, { events }) => sum + events.length, 0),
+    31,
+  )
 })
 
 t.test('publishing faster than the hub allows waits as long as it says', async t => {

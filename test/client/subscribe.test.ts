@@ -56,7 +56,7 @@ t.test('a subscription begins with the states of its topics, wherever others of 
   const others = [new Received(client, 'lamps/2'), new Received(client, 'lamps/*')]
   await Promise.all(others.map(({ ready }) => ready))
   t.same(others[0]!.data, ['off'])
-  t.same(others[1]!.data.toSorted(), ['off', 'on'])
+  t.same(new Set(others[1]!.data), new Set(['off', 'on']))
   await client.publish('lamps/2', 'flicker')
   t.same(await first.take(3), ['on', 'off', 'flicker'], 'those that were there get nothing twice')
   t.same(await others[0]!.take(2), ['off', 'flicker'])
