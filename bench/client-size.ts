@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { bundleClient, bundleCore } from '../test/client/bundle.ts'
 
 // The aim is 6 KiB. eventsource-parser alone takes 1.8.
-const LIMIT = 8 * 1024
+const LIMIT = 8.5 * 1024
 
 function gzipped(code: string): number {
   return gzipSync(code, { level: 9 }).length

@@ -21,7 +21,7 @@ declare const start: (url: string, options?: ConnectOptions) => void
 const PAGE = `<!doctype html><link rel="icon" href="data:,">
 <script type="module">
   import { connect } from '/client.js'
-  Object.assign(globalThis, { start: (...args) => (start(...args)), isLoaded: true })
+  Object.assign(globalThis, { start: (...args) => (globalThis.hub = connect(...args)), isLoaded: true })
 </script>`
 
 /** Serves the page and the client; returns the origin. */
