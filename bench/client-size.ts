@@ -1,4 +1,4 @@
-// How much a page loads of `millrace/client`: bundled by rolldown, minified, and compressed by gzip at level 9, the parser of
+// How much a page loads of `millrace/client`: bundled by Vite, minified, and compressed by gzip at level 9, the parser of
 // event streams included. Ends with 1 above the limit.
 
 import { gzipSync } from 'node:zlib'

@@ -113,6 +113,7 @@ export class Feed {
     queueMicrotask(() => {
       this.#isTurnDue = false
       clearTimeout(this.#linger)
+      if (this.#isClosed) return
       if (this.#roster.size === 0) {
         this.#linger = setTimeout(() => this.#abort.abort(AGAIN), this.#options.lingerMs)
       } else if (this.#isRunning) void this.#change()
