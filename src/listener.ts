@@ -55,9 +55,7 @@ export interface Listener extends HttpSide {
 /** Errors: MILLRACE_PORT_TAKEN, MILLRACE_CONFIG_INVALID. */
 export async function startListener(parts: ListenerParts): Promise<Listener> {
   const { config, logger, tls } = parts
-  // Behind a proxy it is as far from loopback as its clients are.
-  const isForUsOnly = isLoopback(config.host) && config.allowedHost.length === 0
-  const service = new Service({ ...parts, isForUsOnly })
+  const service = new Service({ ...parts, isForUsOnly: hubIsForUsOnly(config) })
   const { connections, streams } = service
   const app = createApp({ ...config, logger, tls }, connections, service.abuse)
   await addRoutes(app, service, config)
@@ -97,6 +95,11 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   }
 }
 
+/** Behind a proxy it is as far from loopback as its clients are. */
+function hubIsForUsOnly({ host, allowedHost }: Config): boolean {
+  return isLoopback(host) && allowedHost.length === 0
+}
+
 async function addRoutes(app: FastifyInstance, service: Service, config: Config): Promise<void> {
   const { corsOrigin: allowedOrigins, allowedHost: allowedHosts } = config
   // Whoever may not even ask needs no token, and the answer to a bad one is for the page to read.
@@ -104,7 +107,11 @@ async function addRoutes(app: FastifyInstance, service: Service, config: Config)
   await openApiRoute(app)
   await service.addRoutes(app)
   await healthRoutes(app, service.context)
-  await welcomeRoute(app)
+  // Behind a proxy a hub on loopback is not for this machine only.
+  const isForUsOnly = hubIsForUsOnly(config) && config.trustProxy.length === 0
+  const hasInspector = config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly)
+  if (hasInspector) await service.addInspector(app, isForUsOnly)
+  await welcomeRoute(app, hasInspector)
 }
 
 async function listen(app: FastifyInstance, { port, host }: Config, reusePort = false): Promise<void> {
