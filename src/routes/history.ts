@@ -10,7 +10,7 @@ import type { GapData } from '../protocol/control-events.ts'
 import { formatId } from '../protocol/ids.ts'
 import { envelope } from '../protocol/sse.ts'
 import { selectorOf, type Selector } from '../topic-pattern.ts'
-import { broughtToken, setCacheRules } from './cache-rules.ts'
+import { setCacheRules } from './cache-rules.ts'
 import type { RouteContext } from './context.ts'
 
 const DEFAULT_EVENTS = 100
@@ -21,7 +21,7 @@ const MAX_PAGE_BYTES = 256 * 1024
 export interface HistoryPage {
   /** The JSON text of the answer. */
   readonly body: string
-  /** Where the next page begins; undefined when there is none yet. */
+  /** Where the next page begins, behind the prefix of the routes; undefined when there is none yet. */
   readonly next: string | undefined
 }
 
@@ -61,9 +61,9 @@ async function readState(log: EventLog, selector: Selector): Promise<StoredEvent
 /** Answers with the page, or with 304 when the client has it. */
 export function sendPage(request: FastifyRequest, reply: FastifyReply, page: HistoryPage): FastifyReply {
   const etag = `"${hash('sha1', page.body, 'base64url')}"`
-  setCacheRules(reply, { isPrivate: broughtToken(request), vary: ['accept', 'last-event-id'] })
+  setCacheRules(reply, { isPrivate: !request.grant.isAnonymous, vary: ['accept', 'last-event-id'] })
   reply.header('etag', etag)
-  if (page.next !== undefined) reply.header('link', `<${page.next}>; rel="next"`)
+  if (page.next !== undefined) reply.header('link', `<${request.server.prefix}${page.next}>; rel="next"`)
   if (isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send()
   return reply.type('application/json').send(page.body)
 }
