@@ -32,7 +32,7 @@ const catalogue = {
   MILLRACE_ID_INVALID: {
     status: 400,
     title: 'The id is not one that this hub could have issued',
-    help: '`after` takes an id exactly as the hub sent it, or `earliest`.',
+    help: '`after` takes an id exactly as the hub sent it, or `earliest`; `before` one, or `latest`.',
   },
   MILLRACE_REQUEST_INVALID: {
     status: 400,
