@@ -100,11 +100,6 @@ function hubIsForUsOnly({ host, allowedHost }: Config): boolean {
   return isLoopback(host) && allowedHost.length === 0
 }
 
-/** Behind a proxy it is as far from loopback as its clients are. */
-function hubIsForUsOnly({ host, allowedHost }: Config): boolean {
-  return isLoopback(host) && allowedHost.length === 0
-}
-
 async function addRoutes(app: FastifyInstance, service: Service, config: Config): Promise<void> {
   const { corsOrigin: allowedOrigins, allowedHost: allowedHosts } = config
   // Whoever may not even ask needs no token, and the answer to a bad one is for the page to read.

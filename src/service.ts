@@ -24,7 +24,6 @@ import type { RouteContext } from './routes/context.ts'
 import { errorRoutes } from './routes/errors.ts'
 import { feedRoutes } from './routes/feed.ts'
 import { inspectorRoutes } from './routes/inspector/inspector.ts'
-import { inspectorRoutes } from './routes/inspector/inspector.ts'
 import { mercureRoutes } from './routes/mercure/mercure.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { publishRoutes } from './routes/publish.ts'
@@ -96,16 +95,6 @@ export class Service {
     if (config.mercure) await mercureRoutes(app, this.context, { ...config, isLoopback: isForUsOnly })
     await metricsRoute(app, () => readMetrics(this.metrics))
     await errorRoutes(app)
-  }
-
-  /** Adds what shows the hub to those who run it. `isForUsOnly`: it is reached from this machine only, through no proxy. */
-  async addInspector(app: FastifyInstance, isForUsOnly: boolean): Promise<void> {
-    await inspectorRoutes(app, this.context, {
-      isOpen: isForUsOnly && !this.#authenticator.takesTokens,
-      readFigures: () => this.metrics.figures(),
-      grantOf: token => this.#authenticator.grantOf(token),
-      logName: this.#parts.config.log,
-    })
   }
 
   /** Adds what shows the hub to those who run it. `isForUsOnly`: it is reached from this machine only, through no proxy. */
