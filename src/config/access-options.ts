@@ -112,6 +112,13 @@ export const accessOptions = {
         "Where clients reach the hub, if a proxy stands between: `https://hub.example.org`. Its host is an allowed one, and its pages are the hub's own.",
     }),
   ),
+  trustProxy: Type.Array(Type.String(), {
+    group: 'Access',
+    placeholder: 'address',
+    defaultNote: 'none',
+    description:
+      'Proxies whose `X-Forwarded-For` is believed, as addresses or networks such as `10.0.0.0/8`: rates and the log go by the client that it names, and `maxConnectionsPerAddress` does not count the connections of the proxies.',
+  }),
   allowedHost: Type.Array(Type.String(), {
     group: 'Access',
     placeholder: 'name',

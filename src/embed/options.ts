@@ -33,6 +33,7 @@ const APPS_OWN = [
   'certsDir',
   'corsOrigin',
   'allowedHost',
+  'trustProxy',
   'maxConnections',
   'maxConnectionsPerAddress',
   'maxOverheadRate',
