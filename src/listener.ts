@@ -20,7 +20,7 @@ import type { Metrics } from './metrics/metrics.ts'
 import { healthRoutes } from './routes/health.ts'
 import { openApiRoute } from './routes/openapi.ts'
 import { welcomeRoute } from './routes/welcome.ts'
-import { CLOSE_GRACE_MS, Service, type ServiceParts } from './service.ts'
+import { Service, type ServiceParts } from './service.ts'
 
 export interface ListenerParts extends Omit<ServiceParts, 'isForUsOnly'> {
   readonly logger: Logger
@@ -99,6 +99,9 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
 function hubIsForUsOnly({ host, allowedHost }: Config): boolean {
   return isLoopback(host) && allowedHost.length === 0
 }
+
+/** What is left after the drain is cut after this time. */
+export const CLOSE_GRACE_MS = 500
 
 async function addRoutes(app: FastifyInstance, service: Service, config: Config): Promise<void> {
   const { corsOrigin: allowedOrigins, allowedHost: allowedHosts } = config

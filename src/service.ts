@@ -51,9 +51,6 @@ export interface ServiceParts {
   readonly takesTokens?: boolean
 }
 
-/** What is left after the drain is cut after this time. */
-export const CLOSE_GRACE_MS = 500
-
 export class Service {
   readonly metrics: Metrics
   readonly abuse: AbuseReports

@@ -1,6 +1,7 @@
 // A hub inside somebody's Fastify app works as one with a server of its own does, under its prefix, until the app closes.
 
 import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +57,27 @@ for (const protocol of PROTOCOLS) {
     const head = await hub.fetch('/push/topics/a', { method: 'HEAD' })
     t.equal(head.status, 200)
     t.equal(head.headers.get('millrace-events'), '1')
+  })
+}
+
+for (const protocol of PROTOCOLS) {
+  // An EventSource tries again when it finds nobody, and gives up when it is refused.
+  t.test(`whoever comes back while the app closes finds nobody over ${protocol}`, async t => {
+    const hub = await startEmbedded(t, { protocol, options: { ...OPEN, drainMs: 1000 } })
+    const reader = await EventReader.open(hub, '/push/topics/a')
+    t.equal((await reader.next())?.event, 'millrace:open')
+    const upload = new PassThrough()
+    const headers = { 'content-type': 'application/x-ndjson' }
+    const uploaded = hub.fetch('/push/topics/a', { method: 'POST', body: upload, duplex: 'half', headers })
+    upload.write('1\n')
+    t.equal((await reader.next())?.data, '1')
+    const closed = hub.app.close()
+    t.equal((await reader.next())?.event, 'millrace:bye')
+    t.equal(await reader.next(), undefined)
+    await t.rejects(hub.fetch('/push/topics/a'), { cause: { code: 'ECONNREFUSED' } })
+    upload.end('2\n')
+    t.equal((await uploaded).status, 201, 'what had begun has the time to end')
+    await closed
   })
 }
 
