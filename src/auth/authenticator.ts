@@ -17,7 +17,7 @@ export interface KeyTexts {
   readonly apiKeys: string | undefined
 }
 
-export type AnonymousRights = Pick<GrantParts, 'publish' | 'receive' | 'isAdmin'>
+export type AnonymousRights = Pick<GrantParts, 'publish' | 'receive' | 'isAdmin' | 'denial'>
 
 export interface AuthenticatorOptions extends AcceptedTokens {
   readonly jwksUrl: string | undefined
@@ -60,10 +60,8 @@ export class Authenticator {
     this.#texts = keys
     this.#use(keys)
     this.takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
-    this.anonymous = new Grant({
-      ...anonymous,
-      ...(this.takesTokens && { denial: 'MILLRACE_TOKEN_MISSING' }),
-    })
+    const denial = this.takesTokens ? 'MILLRACE_TOKEN_MISSING' : (anonymous.denial ?? 'MILLRACE_FORBIDDEN')
+    this.anonymous = new Grant({ ...anonymous, denial, isAnonymous: true })
   }
 
   /** Asks for keys behind an address again, too. Errors: MILLRACE_CONFIG_INVALID, and the keys that were in use stay. */
@@ -125,8 +123,11 @@ export class Authenticator {
 
   /** What the grant is now that time has passed, and keys may have changed. Errors: as for `grantOf`. */
   current(grant: Grant): Grant | Promise<Grant> {
-    const isOld = grant.expiresAt <= this.#now() || grant.generation !== this.generation
-    return grant.token !== undefined && isOld ? this.grantOf(grant.token) : grant
+    const hasExpired = grant.expiresAt <= this.#now()
+    if (grant.token !== undefined)
+      return hasExpired || grant.generation !== this.generation ? this.grantOf(grant.token) : grant
+    if (hasExpired) throw expired()
+    return grant
   }
 
   async #verify(token: string, cache: LRUCache<string, Grant>): Promise<Grant> {

@@ -15,20 +15,22 @@ import { parseId } from '../protocol/ids.ts'
 import { isPattern, type TopicPattern } from '../topic-pattern.ts'
 import type { RouteLimits } from './context.ts'
 
+type NameLimits = Pick<RouteLimits, 'maxTopicNameBytes'>
+
 /** The topic that the path ends with. Errors: MILLRACE_TOPIC_INVALID. */
-export function pathTopic(request: FastifyRequest, limits: RouteLimits): Topic {
+export function pathTopic(request: FastifyRequest, limits: NameLimits): Topic {
   return validTopic((request.params as { '*': string })['*'], limits)
 }
 
 /** Errors: MILLRACE_TOPIC_INVALID. */
-export function validTopic(topic: string, { maxTopicNameBytes }: RouteLimits): Topic {
+export function validTopic(topic: string, { maxTopicNameBytes }: NameLimits): Topic {
   const fault = topicFault(topic, maxTopicNameBytes) ?? reservedFault(topic)
   if (fault === undefined) return topic
   throw new MillraceError('MILLRACE_TOPIC_INVALID', `The topic ${shown(topic)} ${fault}.`)
 }
 
 /** Errors: MILLRACE_TOPIC_INVALID, MILLRACE_PATTERN_INVALID. */
-export function validPattern(name: string, limits: RouteLimits): Topic | TopicPattern {
+export function validPattern(name: string, limits: NameLimits): Topic | TopicPattern {
   if (!isPattern(name)) return validTopic(name, limits)
   const fault = patternFault(name, limits.maxTopicNameBytes) ?? reservedFault(name)
   if (fault === undefined) return name

@@ -10,7 +10,7 @@ import type { TopicSummary } from '../log/event-log.ts'
 import { formatId } from '../protocol/ids.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { intersection, selectorOf, type Selector } from '../topic-pattern.ts'
-import { broughtToken, setCacheRules } from './cache-rules.ts'
+import { setCacheRules } from './cache-rules.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
 import { readHistoryBack } from './history-back.ts'
 import { sendPage } from './history-page.ts'
@@ -58,6 +58,8 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
   app.get(
     '/topics/*',
     {
+      // HEAD has a route of its own.
+      exposeHeadRoute: false,
       schema: {
         summary: 'Follow a topic, or read its history',
         description:
@@ -145,7 +147,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       request.grant.requireReceive(topic)
       const summary = await requireTopic(context, topic)
       setSummaryHeaders(reply, summary, hub.log.epoch)
-      setCacheRules(reply, { isPrivate: broughtToken(request) })
+      setCacheRules(reply, { isPrivate: !request.grant.isAnonymous })
       return reply.type(JSON_MEDIA_TYPE).send()
     },
   )
@@ -196,7 +198,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       const last = found.at(-1)
       if (last !== undefined && found.length === limit) {
         const query = new URLSearchParams({ match, after: last.topic, limit: String(limit) })
-        reply.header('link', `</topics?${query.toString()}>; rel="next"`)
+        reply.header('link', `<${app.prefix}/topics?${query.toString()}>; rel="next"`)
       }
       return { topics: found.map(summary => describe(summary, hub.log.epoch)) }
     },
