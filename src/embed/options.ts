@@ -41,6 +41,7 @@ const APPS_OWN = [
   'pingTimeoutMs',
   'idleTimeoutMs',
   'headTimeoutMs',
+  'inspector',
   'logLevel',
   'logFormat',
 ] as const satisfies readonly OptionName[]
