@@ -95,7 +95,7 @@ function test({ consumer, nodes }: Installed): void {
     const { stdout } = await run(folder, 'tar', '-tzf', tarball)
     const files = stdout.trim().split('\n')
     const odd = files.filter(
-      file => !/^package\/(dist\/|(package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/.test(file),
+      file => !/^package\/((dist|deploy)\/|(package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/.test(file),
     )
     t.same(odd, [])
     t.same(
