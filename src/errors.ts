@@ -32,7 +32,7 @@ const catalogue = {
   MILLRACE_ID_INVALID: {
     status: 400,
     title: 'The id is not one that this hub could have issued',
-    help: '`after` takes an id exactly as the hub sent it, or `earliest`.',
+    help: '`after` takes an id exactly as the hub sent it, or `earliest`; `before` one, or `latest`.',
   },
   MILLRACE_REQUEST_INVALID: {
     status: 400,
@@ -183,6 +183,11 @@ const catalogue = {
     status: 503,
     title: 'The hub has too many connections',
     help: 'Try again after `retry-after` seconds, or raise `--max-connections`.',
+  },
+  MILLRACE_INSPECTOR_NOT_BUILT: {
+    status: 503,
+    title: "The inspector's page is not built",
+    help: 'In a checkout, `npm ci` and `npm run build` build it. Then start the hub again.',
   },
   MILLRACE_KEYS_UNAVAILABLE: {
     status: 503,

@@ -58,7 +58,7 @@ const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
 /** Says what is wrong with a topic name, or returns undefined. */
 export function topicFault(topic: string, maxBytes: number): string | undefined {
   if (topic === '') return 'is empty'
-  if (Buffer.byteLength(topic) > maxBytes) return `is longer than ${maxBytes} bytes`
+  if (isLonger(topic, maxBytes)) return `is longer than ${maxBytes} bytes`
   if (topic.includes('*')) return "contains '*', which belongs to patterns"
   return nameFault(topic)
 }
@@ -66,7 +66,7 @@ export function topicFault(topic: string, maxBytes: number): string | undefined 
 /** Says what is wrong with a topic pattern, or returns undefined. */
 export function patternFault(pattern: string, maxBytes: number): string | undefined {
   if (pattern === '') return 'is empty'
-  if (Buffer.byteLength(pattern) > maxBytes) return `is longer than ${maxBytes} bytes`
+  if (isLonger(pattern, maxBytes)) return `is longer than ${maxBytes} bytes`
   const segments = pattern.split('/')
   for (const [at, segment] of segments.entries()) {
     if (segment === '**' && at < segments.length - 1) return "has '**' before the last segment"
@@ -89,9 +89,15 @@ function nameFault(name: string): string | undefined {
 /** Says what is wrong with an event type that a publisher chose, or returns undefined. */
 export function typeFault(type: string): string | undefined {
   if (type === '') return 'is empty'
-  if (Buffer.byteLength(type) > MAX_TYPE_BYTES) return `is longer than ${MAX_TYPE_BYTES} bytes`
+  if (isLonger(type, MAX_TYPE_BYTES)) return `is longer than ${MAX_TYPE_BYTES} bytes`
   if (!type.isWellFormed()) return 'is not well-formed Unicode'
   if (controlCharacter.test(type)) return 'contains a control character'
   if (type.startsWith(RESERVED_TYPE_PREFIX)) return `starts with '${RESERVED_TYPE_PREFIX}', which is reserved`
   return undefined
+}
+
+// Of the browser's too, and without a look at each character where there can be no doubt.
+function isLonger(text: string, maxBytes: number): boolean {
+  if (text.length * 3 <= maxBytes) return false
+  return text.length > maxBytes || new TextEncoder().encode(text).length > maxBytes
 }

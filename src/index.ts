@@ -1,5 +1,9 @@
-// What embedders import: the hub, its logs, and the server that `millrace serve` runs.
+// What embedders import: the Fastify plugin, the hub, its logs, and the server that `millrace serve` runs.
 
+// oxlint-disable-next-line import/no-default-export -- how Fastify's plugins are imported
+export { millrace as default } from './embed/plugin.ts'
+export type * from './embed/app-hub.ts'
+export type { AppGrant, MillraceOptions } from './embed/options.ts'
 export type { NewEvent, Position, StoredEvent, Topic } from './event.ts'
 export { MillraceError, type ErrorCode } from './errors.ts'
 export { Hub } from './hub/hub.ts'

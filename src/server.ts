@@ -4,8 +4,8 @@ import { availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
 import type { KeyTexts } from './auth/authenticator.ts'
 import { isLoopback } from './config/check.ts'
-import { KeyFiles, type KeyOption } from './config/key-files.ts'
-import { parseRetentionRule } from './config/retention-rules.ts'
+import { KeyFiles } from './config/key-files.ts'
+import { retentionRules } from './config/retention-rules.ts'
 import type { Config } from './config/schema.ts'
 import { openCertificates, type Certificates, type TlsMaterial } from './http/certificates.ts'
 import { ConnectionCounts } from './http/connection-counts.ts'
@@ -14,8 +14,8 @@ import { Rates } from './http/rates.ts'
 import type { HttpSide } from './listener.ts'
 import type { EventLog } from './log/event-log.ts'
 import { openLog } from './log/open-log.ts'
-import type { RetentionRule } from './log/retention.ts'
 import { createLogger } from './logger.ts'
+import { watchKeys } from './config/watch-keys.ts'
 
 export interface RunningServer {
   /** Where it listens, such as `https://localhost:9443`. */
@@ -78,19 +78,6 @@ function warnOfRebinding(config: Config, logger: Logger): void {
   )
 }
 
-/** The configuration was checked: each rule can be read. Ours comes last, so that another one can take its place. */
-function retentionRules({ retention, maxTopicNameBytes }: Config): RetentionRule[] {
-  const given = retention.map(text => parseRetentionRule(text, maxTopicNameBytes) as RetentionRule)
-  return [...given, SUBSCRIPTION_EVENTS_RULE]
-}
-
-/** Whoever may subscribe makes events by it: what they take must not push out what was published. */
-const SUBSCRIPTION_EVENTS_RULE: RetentionRule = {
-  pattern: '.well-known/mercure/subscriptions',
-  maxEvents: 10_000,
-  maxBytes: 8 * 1024 * 1024,
-}
-
 async function serveHttp(
   config: Config,
   logger: Logger,
@@ -150,26 +137,6 @@ function watchCertificates(
   return async () => {
     if (await certificates.reload()) use()
   }
-}
-
-/** Puts changed keys into service. What it returns does so at once, and says whether there were any. */
-function watchKeys(keys: KeyFiles, side: HttpSide, logger: Logger): () => boolean {
-  const reload = (): boolean => {
-    const isChanged = keys.reload((option, error) => logger.error({ err: error }, KEY_FAULTS[option]))
-    if (isChanged) {
-      side.useKeys(keys.texts)
-      logger.info('the keys of tokens were read again')
-    }
-    return isChanged
-  }
-  keys.watch(reload)
-  return reload
-}
-
-const KEY_FAULTS: Readonly<Record<KeyOption, string>> = {
-  jwtKeyFile: 'the file of the key of tokens cannot be used; the key that it had stays in service',
-  apiKeysFile:
-    'the file of API keys cannot be used; those that it had stay in service (an empty list, {"keys": []}, revokes all of them)',
 }
 
 function urlOf(port: number, { tls, host }: Config): string {

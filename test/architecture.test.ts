@@ -26,12 +26,12 @@ t.test('folders import only what ARCHITECTURE.md allows', async t => {
   }
 })
 
-t.test('Fastify appears only in http, routes and listener', async t => {
+const FASTIFY_USERS = ['http', 'routes', 'embed', 'service.ts', 'listener.ts']
+
+t.test('Fastify appears only where requests are answered', async t => {
   const users = sources('**/*.ts').filter(([, text]) => /from '(@fastify\/|fastify)/.test(text))
   t.same(
-    users
-      .map(([path]) => path.split('/')[0])
-      .filter(top => !['http', 'routes', 'listener.ts'].includes(top!)),
+    users.map(([path]) => path.split('/')[0]).filter(top => !FASTIFY_USERS.includes(top!)),
     [],
   )
 })
@@ -58,7 +58,7 @@ t.test('every file exists that ARCHITECTURE.md and the guarantees name', async t
 /** The top-level names under src that the files of a folder import, but for the vocabulary. */
 function importsOf(folder: string): string[] {
   const found = new Set<string>()
-  for (const [path, text] of sources(`${folder}/**/*.ts`)) {
+  for (const [path, text] of sources(`${folder}/**/*.{ts,tsx}`)) {
     for (const [, imported] of text.matchAll(/(?:from |import\()'(\.\.?\/[\w./-]+)'/g)) {
       found.add(join(dirname(path), imported!).split('/')[0]!.replace(/\.ts$/, ''))
     }

@@ -17,7 +17,7 @@ export interface KeyTexts {
   readonly apiKeys: string | undefined
 }
 
-export type AnonymousRights = Pick<GrantParts, 'publish' | 'receive' | 'isAdmin'>
+export type AnonymousRights = Pick<GrantParts, 'publish' | 'receive' | 'isAdmin' | 'denial'>
 
 export interface AuthenticatorOptions extends AcceptedTokens {
   readonly jwksUrl: string | undefined
@@ -39,6 +39,8 @@ const MAX_CACHED_TOKENS = 10_000
 export class Authenticator {
   /** Of clients that bring no token. */
   readonly anonymous: Grant
+  /** It was made with keys of some kind. */
+  readonly takesTokens: boolean
   readonly #options: AuthenticatorOptions
   readonly #now: () => number
   readonly #remote: RemoteKeys | undefined
@@ -57,8 +59,9 @@ export class Authenticator {
     this.#remote = this.#remoteKeys(options)
     this.#texts = keys
     this.#use(keys)
-    const takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
-    this.anonymous = new Grant({ ...anonymous, ...(takesTokens && { denial: 'MILLRACE_TOKEN_MISSING' }) })
+    this.takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
+    const denial = this.takesTokens ? 'MILLRACE_TOKEN_MISSING' : (anonymous.denial ?? 'MILLRACE_FORBIDDEN')
+    this.anonymous = new Grant({ ...anonymous, denial, isAnonymous: true })
   }
 
   /** Asks for keys behind an address again, too. Errors: MILLRACE_CONFIG_INVALID, and the keys that were in use stay. */
@@ -120,8 +123,11 @@ export class Authenticator {
 
   /** What the grant is now that time has passed, and keys may have changed. Errors: as for `grantOf`. */
   current(grant: Grant): Grant | Promise<Grant> {
-    const isOld = grant.expiresAt <= this.#now() || grant.generation !== this.generation
-    return grant.token !== undefined && isOld ? this.grantOf(grant.token) : grant
+    const hasExpired = grant.expiresAt <= this.#now()
+    if (grant.token !== undefined)
+      return hasExpired || grant.generation !== this.generation ? this.grantOf(grant.token) : grant
+    if (hasExpired) throw expired()
+    return grant
   }
 
   async #verify(token: string, cache: LRUCache<string, Grant>): Promise<Grant> {

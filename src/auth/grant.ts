@@ -22,6 +22,8 @@ export interface GrantParts {
   readonly isAdmin?: boolean
   /** Who that is: the issuer and `sub` of a JWT, or the id of an API key. Tokens without a `sub` are nobody's. */
   readonly holder?: string | undefined
+  /** It is that of whoever brings nothing. Default: false. */
+  readonly isAnonymous?: boolean
   /** Milliseconds since 1970. Default: never. */
   readonly expiresAt?: number
   /** What it was made from, to look again when keys change. */
@@ -37,6 +39,7 @@ export interface GrantParts {
 export class Grant {
   readonly holder: string | undefined
   readonly name: string | undefined
+  readonly isAnonymous: boolean
   readonly expiresAt: number
   readonly token: string | undefined
   readonly jwt: Jwt | undefined
@@ -54,6 +57,7 @@ export class Grant {
     this.name = parts.name
     this.#isAdmin = parts.isAdmin ?? false
     this.holder = parts.holder
+    this.isAnonymous = parts.isAnonymous ?? false
     this.expiresAt = parts.expiresAt ?? Infinity
     this.token = parts.token
     this.jwt = parts.jwt
@@ -78,8 +82,7 @@ export class Grant {
   canSeePresence(topic: Topic): boolean {
     // Anonymous clients may be let see metrics, which name nobody.
     return (
-      (this.#isAdmin && this.token !== undefined) ||
-      this.#presence.some(granted => patternCovers(granted, topic))
+      (this.#isAdmin && !this.isAnonymous) || this.#presence.some(granted => patternCovers(granted, topic))
     )
   }
 
@@ -99,9 +102,25 @@ export class Grant {
     if (!this.canReceive(wanted)) throw this.#denied(`You may not receive '${wanted}'.`)
   }
 
+  /** All that it grants, as patterns, for whoever asks what a token is good for. */
+  get rights(): Required<Pick<GrantParts, 'publish' | 'receive' | 'presence' | 'isAdmin'>> {
+    return {
+      publish: this.#publish,
+      receive: this.#receive,
+      presence: this.#presence,
+      isAdmin: this.#isAdmin,
+    }
+  }
+
   /** Errors: as for `requirePublish`. */
   requireAdmin(): void {
     if (!this.#isAdmin) throw this.#denied('This is for those who run the hub.')
+  }
+
+  /** For more than metrics, which anonymous clients may be let see. Errors: as for `requirePublish`. */
+  requireAdminToken(): void {
+    if (this.token === undefined) throw this.#denied('This is for those who run the hub, by their token.')
+    this.requireAdmin()
   }
 
   #denied(detail: string): MillraceError {

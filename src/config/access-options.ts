@@ -30,6 +30,13 @@ export const accessOptions = {
     description: 'Anyone may read `/metrics`; else an admin grant is needed.',
     offDescription: 'Let nobody read `/metrics` without an admin grant.',
   }),
+  inspector: Type.Enum(['auto', 'on', 'off'] as const, {
+    group: 'Access',
+    placeholder: 'auto|on|off',
+    default: 'auto',
+    description:
+      'Serve the inspector at `/inspector`: a page that shows operators what flows. `auto`: while the host is loopback, with no proxy in front. It needs an admin grant, but for a hub on loopback that takes no tokens.',
+  }),
   jwtKey: Type.Optional(
     Type.String({
       group: 'Access',

@@ -7,7 +7,7 @@ import { MillraceError } from '../errors.ts'
 import { checkConfig, isLoopback, takesTokens } from './check.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { environment, type Environment } from './environment.ts'
-import { accepts, environmentName, flagName, isInteger } from './option-names.ts'
+import { accepts, environmentName, flagName, inOptionNames, isInteger } from './option-names.ts'
 import {
   configSchema,
   DEFAULTS,
@@ -39,6 +39,24 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   const config = { ...DEFAULTS, ...anonymousDefaults(given), ...logDefaults(given), ...given } as Config
   checkConfig(config, given)
   return frozen(config)
+}
+
+/**
+ * The configuration of a hub inside an app, of options given in code; `given` is what was set. Nothing is open to anyone unless
+ * they say so. Errors: MILLRACE_CONFIG_INVALID.
+ */
+export function configOfOptions(options: Readonly<Record<string, unknown>>): {
+  readonly config: Config
+  readonly given: GivenOptions
+} {
+  const given = collect(name => ({ value: options[name], source: `the option '${name}'` }))
+  const config = { ...DEFAULTS, ...NOTHING_IS_OPEN, ...logDefaults(given), ...given } as Config
+  try {
+    checkConfig(config, given)
+  } catch (error) {
+    throw invalid(inOptionNames((error as Error).message))
+  }
+  return { config: frozen(config), given }
 }
 
 /** Whoever names the hub's address means it to answer there. */
@@ -149,8 +167,10 @@ function typeFault(name: OptionName, source: string, value: unknown): string {
 function anonymousDefaults(given: GivenOptions): GivenOptions {
   if (isLoopback(given.host ?? DEFAULTS.host) && given.allowedHost === undefined && !takesTokens(given))
     return {}
-  return { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
+  return NOTHING_IS_OPEN
 }
+
+const NOTHING_IS_OPEN: GivenOptions = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 
 function frozen(config: Config): Config {
   for (const value of Object.values(config)) if (Array.isArray(value)) Object.freeze(value)

@@ -12,6 +12,13 @@ export function flagName(name: OptionName): string {
   return `--${separated(name, '-')}`
 }
 
+/** A text that names flags, for whoever gave options: `--max-body-bytes` becomes `maxBodyBytes`. */
+export function inOptionNames(text: string): string {
+  return text.replace(/--([a-z]+(?:-[a-z]+)*)/g, (_flag, name: string) =>
+    name.replace(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase()),
+  )
+}
+
 function separated(name: string, separator: string): string {
   return name.replace(/[A-Z]/g, letter => separator + letter.toLowerCase())
 }

@@ -1,7 +1,8 @@
-// Reads the rules of `--retention`: which topics are kept for longer or shorter than the others.
+// The rules of `--retention`: which topics are kept for longer or shorter than the others.
 
 import { patternFault } from '../event.ts'
 import type { RetentionRule } from '../log/retention.ts'
+import type { Config } from './schema.ts'
 
 const LIMITS = new Map([
   ['events', 'maxEvents'],
@@ -26,4 +27,20 @@ export function parseRetentionRule(text: string, maxPatternBytes: number): Reten
   if (fault !== undefined) return `has the pattern ${JSON.stringify(pattern)}, which ${fault}`
   if (Object.keys(limits).length === 0) return 'names no limit, such as events=1000'
   return { pattern, ...limits }
+}
+
+/** The configuration was checked: each rule can be read. Ours comes last, so that another one can take its place. */
+export function retentionRules({
+  retention,
+  maxTopicNameBytes,
+}: Pick<Config, 'retention' | 'maxTopicNameBytes'>): RetentionRule[] {
+  const given = retention.map(text => parseRetentionRule(text, maxTopicNameBytes) as RetentionRule)
+  return [...given, SUBSCRIPTION_EVENTS_RULE]
+}
+
+/** Whoever may subscribe makes events by it: what they take must not push out what was published. */
+const SUBSCRIPTION_EVENTS_RULE: RetentionRule = {
+  pattern: '.well-known/mercure/subscriptions',
+  maxEvents: 10_000,
+  maxBytes: 8 * 1024 * 1024,
 }

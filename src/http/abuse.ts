@@ -17,11 +17,11 @@ const LOG_EVERY_MS = 1000
 
 export class AbuseReports {
   readonly #count: (reason: AbuseReason) => void
-  readonly #logger: Logger
+  readonly #logger: Pick<Logger, 'warn'>
   #loggedAt = -Infinity
   #unlogged = 0
 
-  constructor(count: (reason: AbuseReason) => void, logger: Logger) {
+  constructor(count: (reason: AbuseReason) => void, logger: Pick<Logger, 'warn'>) {
     this.#count = count
     this.#logger = logger
   }

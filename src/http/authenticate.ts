@@ -1,6 +1,7 @@
-// Who asks: the token of a request, from its header, its cookie or, where that is enabled, its query, and the grant it has.
+// Who asks: the token of a request, from its header, its cookie or, where that is enabled, its query, and the grant it has;
+// or what somebody else says of the request.
 
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Grant } from '../auth/grant.ts'
 import { MillraceError } from '../errors.ts'
@@ -13,6 +14,16 @@ export interface AuthenticateOptions {
   readonly corsOrigin: readonly string[]
   /** The query parameter `authorization` may carry one. */
   readonly authQuery: boolean
+}
+
+/** The grant of a request by other means than a token; undefined: it has none by these. */
+export type Authorize = (request: FastifyRequest) => Promise<Grant | undefined>
+
+/** Who gives requests their grants. */
+export interface GrantSources extends AuthenticateOptions {
+  /** Asked first. */
+  readonly authorize: Authorize | undefined
+  readonly takesTokens: boolean
 }
 
 /** The token that a request brings; undefined: none. Errors: MILLRACE_TOKEN_INVALID, MILLRACE_ORIGIN_FORBIDDEN. */
@@ -34,26 +45,38 @@ declare module 'fastify' {
 export function authenticate(
   app: FastifyInstance,
   authenticator: Authenticator,
-  options: AuthenticateOptions,
+  sources: GrantSources,
 ): void {
+  const { authorize } = sources
   app.decorateRequest('grant')
-  app.addHook('onRequest', (request, _reply, done) => {
+  const find = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.grant = authenticator.anonymous
-    const { isPublic = false, tokenOf = headerQueryOrCookie } = request.routeOptions.config ?? {}
-    const known = isPublic || options.authQuery ? undefined : knownGrant(request, authenticator)
-    if (known !== undefined) {
-      request.grant = known
-      return done()
-    }
-    const token = isPublic ? undefined : tokenOf(request, options)
-    if (token === undefined) return done()
-    const grant = authenticator.grantOf(token)
-    if (!(grant instanceof Promise)) {
-      request.grant = grant
-      return done()
-    }
-    void verified(grant, request, done)
-  })
+    if (request.routeOptions.config?.isPublic === true) return done()
+    const grant =
+      authorize === undefined
+        ? grantOfToken(request, authenticator, sources)
+        : authorize(request).then(given => given ?? grantOfToken(request, authenticator, sources))
+    if (grant instanceof Promise) return void found(grant, request, done)
+    request.grant = grant
+    done()
+  }
+  // Whoever knows the request by its own hooks needs all of them to have run.
+  if (authorize === undefined) app.addHook('onRequest', find)
+  else app.addHook('preHandler', find)
+}
+
+/** Errors: those of a `TokenFinder` and of `Authenticator.grantOf`. */
+function grantOfToken(
+  request: FastifyRequest,
+  authenticator: Authenticator,
+  sources: GrantSources,
+): Grant | Promise<Grant> {
+  if (!sources.takesTokens) return authenticator.anonymous
+  const known = sources.authQuery ? undefined : knownGrant(request, authenticator)
+  if (known !== undefined) return known
+  const { tokenOf = headerQueryOrCookie } = request.routeOptions.config ?? {}
+  const token = tokenOf(request, sources)
+  return token === undefined ? authenticator.anonymous : authenticator.grantOf(token)
 }
 
 const SCHEME = 'Bearer '
@@ -66,7 +89,7 @@ function knownGrant({ headers }: FastifyRequest, authenticator: Authenticator): 
     : undefined
 }
 
-async function verified(
+async function found(
   grant: Promise<Grant>,
   request: FastifyRequest,
   done: (error?: Error) => void,

@@ -116,9 +116,9 @@ export class Connections {
     })
   }
 
-  /** The connection that carries this request. */
+  /** The connection that carries this request, followed or not. */
   of(request: FastifyRequest): HttpConnection {
-    return connectionOf(request) ?? this.#newConnection(request.raw.socket)
+    return connectionOf(request) ?? this.#meet(request)
   }
 
   /** Lets the connection end once this request, and whatever else it carries, is answered. */
@@ -159,6 +159,14 @@ export class Connections {
       this.#open.delete(transport)
       this.#counts.addConnections(-1, address)
     })
+    return connection
+  }
+
+  /** One of a server that is not followed, or one that is gone. */
+  #meet(request: FastifyRequest): HttpConnection {
+    const transport = http2StreamOf(request)?.session ?? request.raw.socket
+    const connection = this.#newConnection(request.raw.socket)
+    connectionsByTransport.set(transport, connection)
     return connection
   }
 

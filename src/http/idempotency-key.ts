@@ -13,8 +13,13 @@ const visibleAscii = /^[\x21-\x7e]+$/
 export function requestKey(request: FastifyRequest): RequestKey | undefined {
   const header = request.headers['idempotency-key']
   if (header === undefined) return undefined
-  const key = String(header).replace(/^"(.*)"$/, '$1')
-  if (key.length <= MAX_KEY_CHARACTERS && visibleAscii.test(key)) return new RequestKey(ownKey(key, request))
+  const key = checkedKey(String(header).replace(/^"(.*)"$/, '$1'))
+  return new RequestKey(ownKey(key, request))
+}
+
+/** Errors: MILLRACE_REQUEST_INVALID. */
+export function checkedKey(key: string): string {
+  if (key.length <= MAX_KEY_CHARACTERS && visibleAscii.test(key)) return key
   throw new MillraceError(
     'MILLRACE_REQUEST_INVALID',
     `Idempotency-Key takes 1 to ${MAX_KEY_CHARACTERS} visible ASCII characters.`,

@@ -10,10 +10,10 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 /** Where a running hub explains its errors: `type` of each problem points there. */
 export const ERRORS_PATH = '/errors'
 
-/** The problem document of an error, as JSON text. */
-export function problemText(error: MillraceError, requestId?: string): string {
+/** The problem document of an error, as JSON text. `prefix`: that of the routes. */
+export function problemText(error: MillraceError, requestId?: string, prefix = ''): string {
   return JSON.stringify({
-    type: `${ERRORS_PATH}#${error.code}`,
+    type: `${prefix}${ERRORS_PATH}#${error.code}`,
     title: ERRORS[error.code].title,
     status: error.status,
     detail: error.message,
@@ -39,12 +39,24 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
     .code(known.status)
     .type(PROBLEM_MEDIA_TYPE)
     .header('cache-control', 'no-store')
-    .send(problemText(known, request.id))
+    .send(problemText(known, request.id, request.server.prefix))
+}
+
+/** Fastify's error handler inside somebody else's app: what its own hooks throw is its own to answer. */
+export function sendOwnProblem(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  // Fastify's core; its plugins have codes such as FST_JWT_NO_AUTHORIZATION_IN_HEADER.
+  const isOwn = error instanceof MillraceError || ('code' in error && error.code.startsWith('FST_ERR_'))
+  if (!isOwn) throw error
+  sendProblem(error, request, reply)
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The path of what describes the protected resource (RFC 9728). */
+    /** The path of what describes the protected resource (RFC 9728), behind the prefix. */
     resourceMetadata?: string
   }
 }
@@ -52,7 +64,7 @@ declare module 'fastify' {
 /** Where a client learns how to get a token (RFC 9728, section 5.1). */
 function metadataOf(request: FastifyRequest): string {
   const path = request.routeOptions.config?.resourceMetadata
-  return path === undefined ? '' : `, resource_metadata="${originOf(request)}${path}"`
+  return path === undefined ? '' : `, resource_metadata="${originOf(request)}${request.server.prefix}${path}"`
 }
 
 /** What a client is told of tokens (RFC 6750, section 3), by error. */

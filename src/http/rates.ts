@@ -24,9 +24,10 @@ export interface RateLimits {
 
 /** Whose buckets a request takes from. */
 export function clientsOf({ ip, grant }: FastifyRequest): readonly string[] {
-  if (grant.token === undefined) return [ip]
-  // Tokens of one holder are one client. No address begins so.
-  return [ip, `holder ${grant.holder ?? grant.token}`]
+  // Tokens of one holder are one client.
+  const who = grant.holder ?? grant.token
+  // No address begins so.
+  return who === undefined ? [ip] : [ip, `holder ${who}`]
 }
 
 /** What `take` returned, as `Retry-After` says it: whole seconds, and never 0, which would mean at once. */

@@ -37,6 +37,12 @@ export interface EventLog {
   read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage>
 
   /**
+   * Reads the newest events of a topic that stand before a position, in order, as many as a page takes. What is kept of a
+   * topic is its newest events: there is no hole among them, and whoever reads further and further back ends where they begin.
+   */
+  readBack(before: Position, topic: Topic, limit: PageLimit): Promise<BackPage>
+
+  /**
    * Reads a page of topics' current states, in the order they were set. `onlyGone` leaves out those that
    * `read` still finds. `lostThrough` is always 0.
    */
@@ -81,12 +87,15 @@ export interface Appended {
   readonly added: number
 }
 
-export interface ReadLimit {
-  /** Nothing newer than this is read. */
-  readonly through: Position
+export interface PageLimit {
   readonly maxEvents: number
   /** A page ends with the event that reaches this size, in bytes as the log counts them. */
   readonly maxBytes: number
+}
+
+export interface ReadLimit extends PageLimit {
+  /** Nothing newer than this is read. */
+  readonly through: Position
 }
 
 export interface ReadPage {
@@ -97,6 +106,12 @@ export interface ReadPage {
   readonly lostThrough: Position
   /** How many events the log has lost so far, whatever their topics: another number, perhaps another hole. */
   readonly losses: number
+}
+
+export interface BackPage {
+  readonly events: readonly StoredEvent[]
+  /** Whether older events of the topic are kept. */
+  readonly hasOlder: boolean
 }
 
 export interface TopicSummary {

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache'
 import { RESET, type Position, type Topic } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { Entry } from './entry.ts'
-import type { ReadLimit, ReadPage } from './event-log.ts'
+import type { BackPage, PageLimit, ReadLimit, ReadPage } from './event-log.ts'
 import { Journal, type JournalEntry } from './journal.ts'
 import { Losses } from './losses.ts'
 import type { RetentionOf } from './retention.ts'
@@ -98,6 +98,17 @@ export class Histories {
       ? this.#merge(after, selector, limit)
       : scan(this.#journal, after, limit, entry => selector.matches(entry.topic))
     return { ...page, lostThrough: lostThrough > after ? lostThrough : 0, losses: this.losses.count }
+  }
+
+  readBack(before: Position, topic: Topic, { maxEvents, maxBytes }: PageLimit): BackPage {
+    const ring = this.#topics.get(topic)?.ring
+    if (ring === undefined) return { events: [], hasOlder: false }
+    const end = ring.indexAfter(before - 1)
+    let from = end
+    for (let bytes = 0; from > 0 && end - from < maxEvents && bytes < maxBytes;) {
+      bytes += ring.at(--from)!.bytes
+    }
+    return { events: ring.slice(from, end), hasOlder: from > 0 }
   }
 
   /** Drops what has expired. Looks at each event once for each of the ages that there are, not at the topics. */

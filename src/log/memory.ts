@@ -7,8 +7,10 @@ import { entryOf } from './entry.ts'
 import { newEpoch } from './epoch.ts'
 import type {
   Appended,
+  BackPage,
   EventLog,
   LogUsage,
+  PageLimit,
   ReadLimit,
   ReadPage,
   Tail,
@@ -78,6 +80,10 @@ export class MemoryLog implements EventLog {
 
   async read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage> {
     return this.#histories.read(after, selector, limit)
+  }
+
+  async readBack(before: Position, topic: Topic, limit: PageLimit): Promise<BackPage> {
+    return this.#histories.readBack(before, topic, limit)
   }
 
   async readStates(

@@ -8,8 +8,10 @@ import type { Selector } from '../topic-pattern.ts'
 import type { AppendKey } from './append-key.ts'
 import type {
   Appended,
+  BackPage,
   EventLog,
   LogUsage,
+  PageLimit,
   ReadLimit,
   ReadPage,
   Tail,
@@ -86,6 +88,11 @@ export class RemoteLog implements EventLog {
 
   async read(after: Position, selector: Selector, limit: ReadLimit): Promise<ReadPage> {
     return pageOf(await this.#calls.call('read', after, selector.key, plain(limit)))
+  }
+
+  async readBack(before: Position, topic: Topic, { maxEvents, maxBytes }: PageLimit): Promise<BackPage> {
+    const { fields, hasOlder } = await this.#calls.call('readBack', before, topic, { maxEvents, maxBytes })
+    return { events: eventsOf(fields), hasOlder }
   }
 
   async readStates(

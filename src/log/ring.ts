@@ -24,6 +24,11 @@ export class Ring<E extends StoredEvent> {
     return this.#events[this.#start + index]
   }
 
+  /** The events from this place to that one, which is not included. */
+  slice(from: number, to: number): E[] {
+    return this.#events.slice(this.#start + from, this.#start + to) as E[]
+  }
+
   push(event: E): void {
     this.#events.push(event)
   }

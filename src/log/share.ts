@@ -7,7 +7,16 @@ import type { Position, StoredEvent, Topic } from '../event.ts'
 import { answerCalls, onNews, plainError, tellNews, type PlainError } from '../thread-calls.ts'
 import { selectorOfKey, type Selector } from '../topic-pattern.ts'
 import type { AppendKey } from './append-key.ts'
-import type { Appended, EventLog, ReadLimit, ReadPage, Tail, TopicSummary } from './event-log.ts'
+import type {
+  Appended,
+  BackPage,
+  EventLog,
+  PageLimit,
+  ReadLimit,
+  ReadPage,
+  Tail,
+  TopicSummary,
+} from './event-log.ts'
 import { flatEvents, newEventsOf, type Field } from './flat-events.ts'
 import { SharedFigures } from './shared-figures.ts'
 
@@ -28,6 +37,10 @@ export interface FlatAppend {
 export type AppendAnswer = Appended | { readonly error: PlainError }
 
 export interface FlatPage extends Omit<ReadPage, 'events'> {
+  readonly fields: readonly Field[]
+}
+
+export interface FlatBackPage extends Omit<BackPage, 'events'> {
   readonly fields: readonly Field[]
 }
 
@@ -227,6 +240,10 @@ function logMethods(
     append,
     read: async (after: Position, key: string, limit: ReadLimit): Promise<FlatPage> =>
       flatPage(await log.read(after, selectorOf(key), limit)),
+    readBack: async (before: Position, topic: Topic, limit: PageLimit): Promise<FlatBackPage> => {
+      const { events, hasOlder } = await log.readBack(before, topic, limit)
+      return { fields: flatEvents(events), hasOlder }
+    },
     readStates: async (
       after: Position,
       key: string,

@@ -9,8 +9,10 @@ import type { AppendKey } from './append-key.ts'
 import { entryOf, type Entry } from './entry.ts'
 import type {
   Appended,
+  BackPage,
   EventLog,
   LogUsage,
+  PageLimit,
   ReadLimit,
   ReadPage,
   Tail,
@@ -137,6 +139,18 @@ export class SqliteLog implements EventLog {
     // Nothing that matches was dropped from the window: there is no more on disk.
     if (page.lostThrough === 0) return { ...page, losses: this.#losses }
     return pageOf(await this.#openReader().call('read', after, selector.key, plain(limit)))
+  }
+
+  async readBack(before: Position, topic: Topic, limit: PageLimit): Promise<BackPage> {
+    const page = this.#window.readBack(before, topic, limit)
+    // It ends within what the window has of the topic, which is the newest that there is.
+    if (page.hasOlder) return page
+    const { maxEvents, maxBytes } = limit
+    const { fields, hasOlder } = await this.#openReader().call('readBack', before, topic, {
+      maxEvents,
+      maxBytes,
+    })
+    return { events: eventsOf(fields).toReversed(), hasOlder }
   }
 
   async readStates(

@@ -1,9 +1,9 @@
 // What caches may do with an answer that has something of topics in it.
 
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 
 export interface CacheRules {
-  /** Others may be answered otherwise: no cache that they share may keep it. */
+  /** Others may be answered otherwise: no cache that they share may keep it. What anonymous clients get is for everyone. */
   readonly isPrivate: boolean
   /** Further request headers that the answer depends on. */
   readonly vary?: readonly string[]
@@ -15,9 +15,4 @@ export function setCacheRules(reply: FastifyReply, { isPrivate, vary = [] }: Cac
   // CORS has had its say before.
   const names = [reply.getHeader('vary'), 'authorization', 'cookie', ...vary]
   reply.header('vary', names.filter(name => name !== undefined).join(', '))
-}
-
-/** What is read without one is for everyone. */
-export function broughtToken({ grant }: FastifyRequest): boolean {
-  return grant.token !== undefined
 }

@@ -23,6 +23,8 @@ interface FeedChange {
   readonly feed: string
   readonly add: readonly string[]
   readonly remove: readonly string[]
+  /** What is there already is handed its states too. */
+  readonly again: boolean
   /** Where the added topics begin. `states`: with their states. Undefined: at an id that no hub issues. */
   readonly from: Cursor | 'states' | undefined
   /** Whose request it is. */
@@ -56,8 +58,8 @@ export function changeFeedRoute(app: FastifyInstance, context: RouteContext): vo
       schema: {
         summary: 'Add and remove topics of an open stream',
         description:
-          'The feed is the one that `millrace:open` named. The body is `{"add"?, "remove"?, "after"?}`: two lists of topics and patterns, and where those that are added begin ' +
-          '(an id, or `earliest`; absent: with their states). Nothing of the topics that stay is lost or repeated.',
+          'The feed is the one that `millrace:open` named. The body is `{"add"?, "remove"?, "after"?, "again"?}`: two lists of topics and patterns, where those that are added begin ' +
+          '(an id, or `earliest`; absent: with their states), and whether those that are there already hand over their states once more. Nothing of the topics that stay is lost or repeated.',
         tags: ['receive'],
         response: {
           200: Type.Object({
@@ -89,21 +91,22 @@ async function readChange(context: RouteContext, request: FastifyRequest): Promi
   }
   const body = parseJson(await readText(request, context.limits))
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid('The body is an object')
-  const { add = [], remove = [], after, ...others } = body as Record<string, unknown>
+  const { add = [], remove = [], after, again = false, ...others } = body as Record<string, unknown>
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw invalid(`'${unknown}' is not a member of a change`)
   if (!isTextList(add)) throw invalid("'add' must be a list of topics and patterns")
   if (!isTextList(remove)) throw invalid("'remove' must be a list of topics and patterns")
   if (after !== undefined && typeof after !== 'string') throw invalid("'after' must be a string")
+  if (typeof again !== 'boolean') throw invalid("'again' must be true or false")
   requireFewNames([...add, ...remove], context.limits)
   for (const name of add) request.grant.requireReceive(validPattern(name, context.limits))
   const { feed } = request.params as { feed: string }
   const from = after === undefined ? 'states' : validCursor(after)
-  return { feed, add, remove, from, holder: request.grant.holder }
+  return { feed, add, remove, again, from, holder: request.grant.holder }
 }
 
 function invalid(what: string): MillraceError {
-  return new MillraceError('MILLRACE_REQUEST_INVALID', `${what}: {"add"?, "remove"?, "after"?}.`)
+  return new MillraceError('MILLRACE_REQUEST_INVALID', `${what}: {"add"?, "remove"?, "after"?, "again"?}.`)
 }
 
 function isTextList(value: unknown): value is string[] {
@@ -136,13 +139,13 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
   return { topics: namesOf(selector), from: formatId(hub.log.epoch, subscriber.cursor) }
 }
 
-/** What is added and taken away at once stays. What is there already is added only for what it had before. */
+/** What is added and taken away at once stays. What is there already is added only for what it had before, or its states. */
 function namesAfter(
   selector: Selector,
-  { add, remove, from }: FeedChange,
+  { add, remove, again, from }: FeedChange,
 ): Readonly<Record<'names' | 'added' | 'removed', readonly string[]>> {
   const before = new Set(namesOf(selector))
-  const added = new Set(from === 'states' ? add.filter(name => !before.has(name)) : add)
+  const added = new Set(from === 'states' && !again ? add.filter(name => !before.has(name)) : add)
   const removed = new Set(remove.filter(name => before.has(name) && !add.includes(name)))
   const names = [...new Set([...before, ...added])].filter(name => !removed.has(name))
   return { names, added: [...added], removed: [...removed] }

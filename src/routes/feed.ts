@@ -22,6 +22,8 @@ export const feedRoutes: RoutePlugin = async (fastify, context) => {
   app.get(
     '/feed',
     {
+      // To HEAD there is nothing to say, and a stream would be opened.
+      exposeHeadRoute: false,
       schema: {
         summary: 'Follow many topics on one stream',
         description: 'Each event is an envelope `{"topic", "type"?, "time", "data"}`.',
@@ -82,7 +84,7 @@ export const feedRoutes: RoutePlugin = async (fastify, context) => {
     async (request, reply) => {
       const { feed } = request.params as { feed: string }
       const { grant } = request
-      if (grant.token === undefined) {
+      if (grant.isAnonymous) {
         throw new MillraceError('MILLRACE_TOKEN_MISSING', 'Send the new token as `Authorization: Bearer`.')
       }
       const regranted = await regrant(feed, grant)

@@ -15,20 +15,22 @@ import { parseId } from '../protocol/ids.ts'
 import { isPattern, type TopicPattern } from '../topic-pattern.ts'
 import type { RouteLimits } from './context.ts'
 
+type NameLimits = Pick<RouteLimits, 'maxTopicNameBytes'>
+
 /** The topic that the path ends with. Errors: MILLRACE_TOPIC_INVALID. */
-export function pathTopic(request: FastifyRequest, limits: RouteLimits): Topic {
+export function pathTopic(request: FastifyRequest, limits: NameLimits): Topic {
   return validTopic((request.params as { '*': string })['*'], limits)
 }
 
 /** Errors: MILLRACE_TOPIC_INVALID. */
-export function validTopic(topic: string, { maxTopicNameBytes }: RouteLimits): Topic {
+export function validTopic(topic: string, { maxTopicNameBytes }: NameLimits): Topic {
   const fault = topicFault(topic, maxTopicNameBytes) ?? reservedFault(topic)
   if (fault === undefined) return topic
   throw new MillraceError('MILLRACE_TOPIC_INVALID', `The topic ${shown(topic)} ${fault}.`)
 }
 
 /** Errors: MILLRACE_TOPIC_INVALID, MILLRACE_PATTERN_INVALID. */
-export function validPattern(name: string, limits: RouteLimits): Topic | TopicPattern {
+export function validPattern(name: string, limits: NameLimits): Topic | TopicPattern {
   if (!isPattern(name)) return validTopic(name, limits)
   const fault = patternFault(name, limits.maxTopicNameBytes) ?? reservedFault(name)
   if (fault === undefined) return name
@@ -47,6 +49,9 @@ export function validType(type: string | undefined): string | undefined {
 }
 
 export type Cursor = 'earliest' | { epoch: string; position: Position }
+
+/** Where a page of history ends that leads back. */
+export type Before = 'latest' | { readonly epoch: string; readonly position: Position }
 
 export interface CursorQuery {
   readonly after?: string | undefined
@@ -72,6 +77,30 @@ export function validCursor(after: string): Cursor {
   throw new MillraceError(
     'MILLRACE_ID_INVALID',
     `${shown(after)} is neither an id that a hub issues nor 'earliest'.`,
+  )
+}
+
+/**
+ * Where the page is to end that a request for one further back asks for; undefined: it asks for none.
+ * Errors: MILLRACE_ID_INVALID, MILLRACE_REQUEST_INVALID for what leads forward beside it.
+ */
+export function requestedBefore(
+  { headers }: FastifyRequest,
+  query: CursorQuery & { readonly before?: string; readonly wait?: number },
+): Before | undefined {
+  const { before, after, lastEventId, wait } = query
+  if (before === undefined) return undefined
+  const forward = { after, wait, lastEventId, 'Last-Event-ID': headers['last-event-id'] }
+  const [other] = Object.entries(forward).find(([, value]) => value !== undefined) ?? []
+  if (other !== undefined) {
+    const detail = `'before' leads back in the history, and '${other}' forward: leave one of them out.`
+    throw new MillraceError('MILLRACE_REQUEST_INVALID', detail)
+  }
+  const place = before === 'latest' ? before : parseId(before)
+  if (place !== undefined) return place
+  throw new MillraceError(
+    'MILLRACE_ID_INVALID',
+    `${shown(before)} is neither an id that a hub issues nor 'latest'.`,
   )
 }
 

@@ -33,7 +33,7 @@ export async function openApiRoute(app: FastifyInstance): Promise<void> {
     },
     exposeHeadRoutes: true,
     transform: ({ schema, url, route }) => {
-      const [name, params] = url === '/topics/*' ? ['topic', topicParams] : ['rest', restParams]
+      const [name, params] = url === `${app.prefix}/topics/*` ? ['topic', topicParams] : ['rest', restParams]
       const isOpen = url.endsWith('/*')
       const described = { ...schema, ...(isOpen && { params }), ...bodyOf(route) }
       return { schema: described, url: isOpen ? url.replace('*', `:${name}`) : url }

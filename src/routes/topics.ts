@@ -10,12 +10,14 @@ import type { TopicSummary } from '../log/event-log.ts'
 import { formatId } from '../protocol/ids.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { intersection, selectorOf, type Selector } from '../topic-pattern.ts'
-import { broughtToken, setCacheRules } from './cache-rules.ts'
+import { setCacheRules } from './cache-rules.ts'
 import type { RouteContext, RoutePlugin } from './context.ts'
-import { readHistory, sendPage } from './history.ts'
+import { readHistoryBack } from './history-back.ts'
+import { sendPage } from './history-page.ts'
+import { readHistory } from './history.ts'
 import { requireStreamRate } from './stream-rate.ts'
 import { presenceQuery, sendSubscribers, subscribersAnswer, subscribersTopic } from './presence.ts'
-import { pathTopic, requestedCursor, validPattern } from './names.ts'
+import { pathTopic, requestedBefore, requestedCursor, validPattern } from './names.ts'
 import {
   afterQuery,
   cursorHeaders,
@@ -41,6 +43,11 @@ const historyPage = Type.Object({
   state: Type.Optional(envelope),
   events: Type.Array(envelope),
   cursor: Type.Intersect([idText], { description: 'Pass it as `after` to go on from here.' }),
+  before: Type.Optional(
+    Type.Intersect([idText], {
+      description: 'Of a page asked for with `before`: pass it as `before` to go further back.',
+    }),
+  ),
   gap: Type.Optional(gap),
 })
 
@@ -51,16 +58,25 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
   app.get(
     '/topics/*',
     {
+      // HEAD has a route of its own.
+      exposeHeadRoute: false,
       schema: {
         summary: 'Follow a topic, or read its history',
         description:
           `As ${SSE_MEDIA_TYPE}: the topic's state, then its events as they come; with a cursor, all since then. ` +
-          `As ${JSON_MEDIA_TYPE} (the default): a page of history, from the earliest event unless a cursor is given. ` +
+          `As ${JSON_MEDIA_TYPE} (the default): a page of history, from the earliest event unless a cursor is given, or with \`before\` one that leads back. ` +
           'With `/subscribers` behind the topic: who follows it.',
         tags: ['receive'],
         querystring: Type.Object({
           after: afterQuery,
           lastEventId: Type.Optional(Type.String({ description: 'As the Last-Event-ID header.' })),
+          before: Type.Optional(
+            Type.String({
+              description:
+                'JSON: the newest events before this id, or the `latest` ones, in the order they were published. ' +
+                'Without `after`, `wait` and Last-Event-ID.',
+            }),
+          ),
           presence: presenceQuery,
           limit: limitQuery,
           wait: Type.Optional(
@@ -89,6 +105,15 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       if (followed !== undefined) return sendSubscribers(context, request, reply, followed)
       const topic = pathTopic(request, limits)
       request.grant.requireReceive(topic)
+      const before = requestedBefore(request, request.query)
+      if (before !== undefined) {
+        if (preferredType(request.headers.accept, [JSON_MEDIA_TYPE]) === undefined) {
+          const detail = `What is asked for with 'before' is served as ${JSON_MEDIA_TYPE} only.`
+          throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', detail)
+        }
+        const page = await readHistoryBack(context, topic, before, request.query.limit)
+        return sendPage(request, reply, page)
+      }
       const cursor = requestedCursor(request, request.query)
       if (type === SSE_MEDIA_TYPE) {
         await requireStreamRate(rates, request)
@@ -122,7 +147,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       request.grant.requireReceive(topic)
       const summary = await requireTopic(context, topic)
       setSummaryHeaders(reply, summary, hub.log.epoch)
-      setCacheRules(reply, { isPrivate: broughtToken(request) })
+      setCacheRules(reply, { isPrivate: !request.grant.isAnonymous })
       return reply.type(JSON_MEDIA_TYPE).send()
     },
   )
@@ -173,7 +198,7 @@ export const topicRoutes: RoutePlugin = async (fastify, context) => {
       const last = found.at(-1)
       if (last !== undefined && found.length === limit) {
         const query = new URLSearchParams({ match, after: last.topic, limit: String(limit) })
-        reply.header('link', `</topics?${query.toString()}>; rel="next"`)
+        reply.header('link', `<${app.prefix}/topics?${query.toString()}>; rel="next"`)
       }
       return { topics: found.map(summary => describe(summary, hub.log.epoch)) }
     },

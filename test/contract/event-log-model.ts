@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { RESET, type NewEvent, type Position, type StoredEvent } from '../../src/event.ts'
-import type { EventLog, ReadLimit } from '../../src/log/event-log.ts'
+import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } from '../../src/event.ts'
+import type { EventLog, PageLimit, ReadLimit } from '../../src/log/event-log.ts'
 import { selectorOf, type Selector } from '../../src/topic-pattern.ts'
 import { holds } from '../support/properties.ts'
 import type { OpenLog } from './event-log.ts'
@@ -59,6 +59,16 @@ const step = fc.oneof(
       maxBytes: fc.integer({ min: 1, max: 4000 }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('readBack' as const),
+      topic: fc.constantFrom(...TOPICS),
+      before: fc.nat(),
+      maxEvents: fc.integer({ min: 1, max: 20 }),
+      maxBytes: fc.integer({ min: 1, max: 4000 }),
+    }),
+  },
 )
 
 export async function eventLogModelContract(t: Test, open: OpenLog, numRuns: number): Promise<void> {
@@ -68,7 +78,9 @@ export async function eventLogModelContract(t: Test, open: OpenLog, numRuns: num
     const history = new History(log)
     for (const each of steps) {
       if (each.kind === 'append') await history.append(each.events)
-      else {
+      else if (each.kind === 'readBack') {
+        await history.checkReadBack(each.before % (log.head() + 3), each.topic, each)
+      } else {
         // Positions that mean something: from before the first to past the last.
         const [after, through] = [each.after % (log.head() + 2), each.through % (log.head() + 2)]
         await history.checkRead(after, each.selector, { ...each, through })
@@ -76,6 +88,10 @@ export async function eventLogModelContract(t: Test, open: OpenLog, numRuns: num
     }
     for (const names of [...TOPICS.map(topic => [topic]), ['**']])
       await history.checkStates(selectorOf(names))
+    for (const topic of TOPICS) {
+      await history.checkWayBack(topic, { maxEvents: 3, maxBytes: 1e9 })
+      await history.checkWayBack(topic, { maxEvents: 100, maxBytes: 1 })
+    }
     await log.close()
   })
   await holds(t, property, { numRuns })
@@ -114,6 +130,39 @@ class History {
       assert(event.position <= page.lostThrough, `${event.position} is gone without a word`)
     }
     if (page.lostThrough > 0) await this.#checkLoss(after, wanted, page.lostThrough)
+  }
+
+  async checkReadBack(before: Position, topic: Topic, limit: PageLimit): Promise<void> {
+    const { events, hasOlder } = await this.#log.readBack(before, topic, limit)
+    assert(events.length <= limit.maxEvents)
+    // Asked for afterwards: more may be lost by now, not less.
+    const lost = await this.#log.lostThrough(selectorOf([topic]))
+    const isGone = (event: { topic: Topic; position: Position } | undefined): boolean =>
+      event === undefined || event.position <= lost || this.#wasForgotten(event)
+    const older = this.#events.filter(event => event.topic === topic && event.position < before)
+    if (events.length === 0) {
+      assert(!hasOlder && isGone(older.at(-1)), 'something is left out')
+      return
+    }
+    assert.deepEqual(events.map(plain), older.slice(-events.length).map(plain), 'the newest, without a hole')
+    const next = older.at(-events.length - 1)
+    assert(hasOlder ? next !== undefined : isGone(next), 'it is known whether there is more')
+  }
+
+  /** Pages that lead back, from the newest event to the first, are the way forward reversed. */
+  async checkWayBack(topic: Topic, limit: PageLimit): Promise<void> {
+    const found: StoredEvent[] = []
+    for (let before = this.#log.head() + 1, hasMore = true; hasMore;) {
+      const page = await this.#log.readBack(before, topic, limit)
+      assert(!page.hasOlder || page.events[0]!.position < before, 'a page leads back')
+      found.unshift(...page.events)
+      before = found[0]?.position ?? 0
+      hasMore = page.hasOlder
+    }
+    const all = { through: this.#log.head(), maxEvents: 1000, maxBytes: 1e9 }
+    const { events, lostThrough } = await this.#log.read(0, selectorOf([topic]), all)
+    // The log may have trimmed meanwhile.
+    assert.deepEqual(found.filter(({ position }) => position > lostThrough).map(plain), events.map(plain))
   }
 
   async checkStates(wanted: Selector): Promise<void> {

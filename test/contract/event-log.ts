@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { RESET, type NewEvent, type Position, type StoredEvent, type Topic } from '../../src/event.ts'
 import { RequestKey } from '../../src/log/append-key.ts'
-import type { Appended, EventLog } from '../../src/log/event-log.ts'
+import type { Appended, EventLog, PageLimit } from '../../src/log/event-log.ts'
 import { intersection, selectorOf, type Selector } from '../../src/topic-pattern.ts'
 import { eventLogModelContract } from './event-log-model.ts'
 
@@ -39,6 +39,7 @@ export function eventLogContract(name: string, open: OpenLog, modelRuns = 200): 
     stateLaws(test)
     resetLaws(test)
     readLaws(test)
+    backLaws(test)
     topicLaws(test)
     test('whatever is appended and read, the laws hold', (t, openLog) =>
       eventLogModelContract(t, openLog, modelRuns))
@@ -568,6 +569,87 @@ function readLaws(test: DefineLaw): void {
   })
 }
 
+function backLaws(test: DefineLaw): void {
+  const large = { maxEvents: 1000, maxBytes: 1e9 }
+
+  test('pages of any size that lead back add up to the history of the topic', async (t, open) => {
+    const log = await open({})
+    for (let at = 0; at < 200; at++) await log.append([text('a', `${at}`), state('b', `${at}`)])
+    const { events } = await readAll(log, selectorOf(['a']))
+    for (const size of [{ maxEvents: 7 }, { maxEvents: 200 }, { maxBytes: 1 }, { maxBytes: 2000 }, {}]) {
+      const back = await wayBack(log, 'a', { ...large, ...size })
+      t.same(back.map(withoutSource), events.map(withoutSource), JSON.stringify(size))
+    }
+    t.same(await log.readBack(log.head() + 1, 'none', large), { events: [], hasOlder: false })
+  })
+
+  test('a page that leads back holds the newest events before a position, in order', async (t, open) => {
+    const log = await open({})
+    for (let at = 0; at < 30; at++) await log.append([text('a', `${at}`), text('b', '')])
+    const positions = (await readAll(log, selectorOf(['a']))).events.map(event => event.position)
+    const back = async (
+      before: Position,
+      maxEvents: number,
+    ): Promise<[data: string[], hasOlder: boolean]> => {
+      const page = await log.readBack(before, 'a', { ...large, maxEvents })
+      return [page.events.map(event => event.data), page.hasOlder]
+    }
+    t.same(await back(log.head() + 1, 3), [['27', '28', '29'], true])
+    t.same(await back(positions[27]!, 3), [['24', '25', '26'], true])
+    t.same(await back(positions[27]! + 1, 3), [['25', '26', '27'], true], 'an event of another topic will do')
+    t.same(await back(positions[3]!, 3), [['0', '1', '2'], false])
+    t.same(await back(positions[2]!, 3), [['0', '1'], false])
+    t.same(await back(positions[0]!, 3), [[], false])
+    t.same(await back(0, 3), [[], false])
+  })
+
+  test('a page that leads back ends with the event that reaches its size', async (t, open) => {
+    const log = await open({})
+    for (let at = 0; at < 30; at++) await log.append([text('a', 'x'.repeat(1000)), text('b', '')])
+    await log.append([text('a', 'y'.repeat(100_000))])
+    const before = log.head() + 1
+    const { events } = await log.readBack(before, 'a', { ...large, maxBytes: 5000 })
+    t.same(
+      events.map(event => event.data.length),
+      [100_000],
+      'it holds one, however large',
+    )
+    const next = await log.readBack(before - 1, 'a', { ...large, maxBytes: 5000 })
+    t.ok(next.events.length >= 2 && next.events.length <= 5, `${next.events.length} events`)
+    t.ok(next.hasOlder)
+  })
+
+  test('the way back ends where the history begins by now', async (t, open) => {
+    const log = await open({ maxTopicEvents: 20 })
+    for (let at = 0; at < 20; at++) await log.append([text('a', `${at}`)])
+    const page = await log.readBack(log.head() + 1, 'a', { ...large, maxEvents: 5 })
+    const before = page.events[0]!.position
+    t.ok(page.hasOlder)
+    for (let at = 20; at < 50; at++) await log.append([text('a', `${at}`)])
+    await until(async () => (await log.lostThrough(selectorOf(['a']))) >= before)
+    t.same(await log.readBack(before, 'a', large), { events: [], hasOlder: false })
+    const { events } = await readAll(log, selectorOf(['a']))
+    t.same(
+      (await wayBack(log, 'a', { ...large, maxEvents: 5 })).map(withoutSource),
+      events.map(withoutSource),
+    )
+  })
+
+  test('the way back ends with the reset of the topic', async (t, open) => {
+    const log = await open({})
+    await log.append([text('a', '1'), state('a', '2')])
+    const { last } = await log.append([reset('a')])
+    t.same(await log.readBack(last, 'a', large), { events: [], hasOlder: false })
+    await log.append([text('a', '3'), text('a', '4')])
+    const back = await wayBack(log, 'a', { ...large, maxEvents: 1 })
+    t.same(
+      back.map(event => event.position),
+      [last, last + 1, last + 2],
+    )
+    t.equal(back[0]?.type, RESET)
+  })
+}
+
 function topicLaws(test: DefineLaw): void {
   test('a topic is summed up while anything is kept of it', async (t, open) => {
     const now = 1_800_000_000_000
@@ -651,6 +733,20 @@ async function readAll(
     position = page.position
   }
   return { events, lostThrough }
+}
+
+/** All events of the topic, in order, read from the newest to the first. */
+async function wayBack(log: EventLog, topic: Topic, size: PageLimit): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = []
+  for (let before = log.head() + 1, hasOlder = true; hasOlder;) {
+    const page = await log.readBack(before, topic, size)
+    if (page.events.length > size.maxEvents) throw new Error('a page is too long')
+    if (page.hasOlder && !(page.events[0]!.position < before)) throw new Error(`no progress before ${before}`)
+    events.unshift(...page.events)
+    before = events[0]?.position ?? 0
+    hasOlder = page.hasOlder
+  }
+  return events
 }
 
 async function states(log: EventLog, selector: Selector, onlyGone = false): Promise<readonly StoredEvent[]> {

@@ -40,6 +40,8 @@ function isAlike(ring: Ring<StoredEvent>, array: readonly StoredEvent[], probe: 
     ring.last() === array.at(-1) &&
     ring.at(array.length) === undefined &&
     array.every((event, at) => ring.at(at) === event) &&
-    ring.indexAfter(probe) === (found === -1 ? array.length : found)
+    ring.indexAfter(probe) === (found === -1 ? array.length : found) &&
+    ring.slice(probe, probe + 5).every((event, at) => event === array[probe + at]) &&
+    ring.slice(0, probe).length === Math.min(probe, array.length)
   )
 }

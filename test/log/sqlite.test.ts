@@ -324,7 +324,7 @@ t.test('what came last is read from memory, what came before from disk', async t
   await before.append(Array.from({ length: 5000 }, (_, at) => text(`t/${at % 5}`, 'x'.repeat(100))))
   await before.close()
   const log = await open(t, directory)
-  const { last } = await log.append([text('t/1', 'new')])
+  const { last } = await log.append([text('t/1', 'newer'), text('t/1', 'new')])
   // Whoever reads the file from here on finds nothing there.
   const file = openSync(join(directory, 'log.db'), 'r+')
   const { size } = statSync(join(directory, 'log.db'))
@@ -339,6 +339,9 @@ t.test('what came last is read from memory, what came before from disk', async t
     )
   }
   await t.rejects(log.read(0, selectorOf(['t/1']), limit(log)), { code: 'MILLRACE_LOG_UNAVAILABLE' })
+  const one = { maxEvents: 1, maxBytes: 1e9 }
+  t.match(await log.readBack(last + 1, 't/1', one), { events: [{ data: 'new' }], hasOlder: true })
+  await t.rejects(log.readBack(last, 't/1', one), { code: 'MILLRACE_LOG_UNAVAILABLE' }, 'where memory begins')
 })
 
 function newDirectory(): string {

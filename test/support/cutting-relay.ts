@@ -10,9 +10,9 @@ export interface CuttingRelayOptions {
   readonly cutAfterBytes?: () => number
 }
 
-export class CuttingRelay {
+export class CuttingRelay<H extends Pick<TestHub, 'url'> = TestHub> {
   /** Where the connections go; another hub in its place is what a restart looks like from outside. */
-  hub: TestHub
+  hub: H
   /** How many connections were taken in all. */
   taken = 0
   #isDown = false
@@ -20,7 +20,11 @@ export class CuttingRelay {
   readonly #open = new Set<Socket>()
   readonly #cutAfterBytes: () => number
 
-  static async open(t: Test, hub: TestHub, options: CuttingRelayOptions = {}): Promise<CuttingRelay> {
+  static async open<H extends Pick<TestHub, 'url'>>(
+    t: Test,
+    hub: H,
+    options: CuttingRelayOptions = {},
+  ): Promise<CuttingRelay<H>> {
     const relay = new CuttingRelay(hub, options)
     relay.#server.listen(0, '127.0.0.1')
     await once(relay.#server, 'listening')
@@ -33,7 +37,7 @@ export class CuttingRelay {
     return relay
   }
 
-  private constructor(hub: TestHub, { cutAfterBytes = () => Infinity }: CuttingRelayOptions) {
+  private constructor(hub: H, { cutAfterBytes = () => Infinity }: CuttingRelayOptions) {
     this.hub = hub
     this.#cutAfterBytes = cutAfterBytes
     this.#server = createServer({ pauseOnConnect: true }, socket => this.#carry(socket))

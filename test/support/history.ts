@@ -15,6 +15,7 @@ export interface Page {
   readonly state?: HistoryEvent
   readonly events: HistoryEvent[]
   readonly cursor: string
+  readonly before?: string
   readonly gap?: { reason: string; resumesAfter: string; lostThrough?: string }
 }
 

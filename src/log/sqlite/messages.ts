@@ -67,6 +67,13 @@ export interface Kept {
 /** A flag of an event in the file, beside those of flat events. */
 export const IS_RESET = 4
 
+/** A page of a topic's newest events as the reader thread hands it over. */
+export interface RowBackPage {
+  /** Its events, flat, the newest first. */
+  readonly fields: readonly Field[]
+  readonly hasOlder: boolean
+}
+
 /** A page as the reader thread hands it over. */
 export interface RowPage {
   /** Its events, flat. */

@@ -2,9 +2,9 @@
 
 import { parentPort } from 'node:worker_threads'
 import { Reader } from './reader.ts'
-import type { RowPage } from './messages.ts'
+import type { RowBackPage, RowPage } from './messages.ts'
 import type { Position, Topic } from '../../event.ts'
-import type { ReadLimit, TopicSummary } from '../event-log.ts'
+import type { PageLimit, ReadLimit, TopicSummary } from '../event-log.ts'
 import { answerCalls } from '../../thread-calls.ts'
 
 let reader: Reader | undefined
@@ -15,6 +15,8 @@ const methods = {
   },
   read: (after: Position, selector: string, limit: ReadLimit): RowPage =>
     reader!.read(after, selector, limit),
+  readBack: (before: Position, topic: Topic, limit: PageLimit): RowBackPage =>
+    reader!.readBack(before, topic, limit),
   readStates: (after: Position, selector: string, limit: ReadLimit & { onlyGone: boolean }): RowPage =>
     reader!.readStates(after, selector, limit),
   lostThrough: (selector: string): Position => reader!.lostThrough(selector),

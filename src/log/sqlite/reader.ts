@@ -4,11 +4,11 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Position, Topic } from '../../event.ts'
 import { selectorOfKey, type Selector } from '../../topic-pattern.ts'
-import type { ReadLimit, TopicSummary } from '../event-log.ts'
+import type { PageLimit, ReadLimit, TopicSummary } from '../event-log.ts'
 import { FIELDS_PER_EVENT, type Field } from '../flat-events.ts'
 import { metaValue, openForReading } from './database.ts'
 import { rowBytes } from './event-size.ts'
-import type { RowPage } from './messages.ts'
+import type { RowBackPage, RowPage } from './messages.ts'
 import { storageError } from './sqlite-error.ts'
 import { TopicFinder, type FoundTopic } from './topic-finder.ts'
 
@@ -48,6 +48,7 @@ export class Reader {
   readonly #database: DatabaseSync
   readonly #finder: TopicFinder
   readonly #positionsOf
+  readonly #positionsBefore
   readonly #scan
   readonly #scanStates
   readonly #isKept
@@ -76,6 +77,9 @@ export class Reader {
     this.#positionsOf = prepare(
       'SELECT position FROM events WHERE topic = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?',
     )
+    this.#positionsBefore = prepare(
+      'SELECT position FROM events WHERE topic = ? AND position < ? ORDER BY position DESC LIMIT ?',
+    )
     // A topic that was deleted has no name.
     const scanOf = (table: string): Statement =>
       prepare(
@@ -99,6 +103,19 @@ export class Reader {
         lostThrough: lostThrough > after ? lostThrough : 0,
         losses: Number(metaValue(this.#database, 'losses')),
       }
+    })
+  }
+
+  readBack(before: Position, topic: Topic, limit: PageLimit): RowBackPage {
+    return this.#snapshot(() => {
+      const found = this.#finder.named(topic)
+      if (found === undefined) return { fields: [], hasOlder: false }
+      // No more fit into a page, whatever they hold.
+      const most = Math.min(limit.maxEvents, Math.ceil(limit.maxBytes / rowBytes(topic.length, 0)))
+      const rows = this.#positionsBefore.all(found.id, before, most + 1) as unknown as [Position][]
+      const places = rows.slice(0, most).map(([position]) => [position, topic] as const)
+      const { fields } = this.#fetch(this.#events, places, limit, 0)
+      return { fields, hasOlder: fields.length < rows.length * FIELDS_PER_EVENT }
     })
   }
 
@@ -145,7 +162,7 @@ export class Reader {
     return this.#fetch(this.#events, positions, limit, through ?? limit.through)
   }
 
-  #likelyRows({ maxEvents, maxBytes }: ReadLimit): number {
+  #likelyRows({ maxEvents, maxBytes }: PageLimit): number {
     const rows = Math.ceil((SPARE * maxBytes) / this.#likelyRowBytes)
     return Math.min(maxEvents, Math.max(MIN_LIKELY_ROWS, rows))
   }
@@ -183,7 +200,7 @@ export class Reader {
   }
 
   /** Builds a page from rows at these places; it ends early when it is full. */
-  #fetch(rows: Rows, places: Places['positions'], limit: ReadLimit, through: Position): Page {
+  #fetch(rows: Rows, places: Places['positions'], limit: PageLimit, through: Position): Page {
     const fields: Page['fields'] = []
     let bytes = 0
     const most = this.#likelyRows(limit)

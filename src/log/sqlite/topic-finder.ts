@@ -65,11 +65,15 @@ export class TopicFinder {
     )
   }
 
+  named(topic: Topic): FoundTopic | undefined {
+    return this.#byName.get(topic) as FoundTopic | undefined
+  }
+
   /** The topics that the selector names, if it has no patterns and they are few. */
   byName(selector: Selector): FoundTopic[] | undefined {
     if (selector.patterns.length > 0 || selector.topics.length > MAX_CANDIDATES) return undefined
     const topics = selector.topics.filter(name => selector.matches(name))
-    return topics.flatMap(name => (this.#byName.get(name) as FoundTopic | undefined) ?? [])
+    return topics.flatMap(name => this.named(name) ?? [])
   }
 
   /**

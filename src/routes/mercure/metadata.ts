@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { MercureContext } from './context.ts'
 import { COOKIES } from './credentials.ts'
-import { HUB_PATH, METADATA_PATH } from './paths.ts'
+import { hubPath, METADATA_PATH } from './paths.ts'
 import { originOf } from '../../http/public-origin.ts'
 import { DETAIL_TYPE } from './rights.ts'
 
@@ -14,7 +14,7 @@ export function metadataRoute(app: FastifyInstance, { options }: MercureContext)
     config: { isPublic: true },
     schema: { summary: 'What tokens Mercure takes (RFC 9728)', tags: ['mercure'] },
     handler: async request => ({
-      resource: options.jwtAudience[0] ?? `${originOf(request)}${HUB_PATH}`,
+      resource: options.jwtAudience[0] ?? `${originOf(request)}${hubPath(request)}`,
       bearer_methods_supported: ['header'],
       ...(options.jwtIssuer.length > 0 && { authorization_servers: options.jwtIssuer }),
       authorization_details_types_supported: [DETAIL_TYPE],

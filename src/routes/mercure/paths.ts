@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { MillraceError } from '../../errors.ts'
 import { originOf } from '../../http/public-origin.ts'
 
+/** Behind the prefix of the routes, as all paths here. */
 export const HUB_PATH = '/.well-known/mercure'
 export const SUBSCRIPTIONS_PATH = `${HUB_PATH}/subscriptions`
 /** Of the metadata of the protected resource (RFC 9728, section 3.1: the resource's path comes behind). */
@@ -20,9 +21,19 @@ export const SUBSCRIPTION_EVENTS = '.well-known/mercure/subscriptions'
  */
 export function hubUrl(request: FastifyRequest): string {
   const { publicOrigin, checksHost } = request.server
-  const url = `${publicOrigin === undefined && !checksHost ? UNKNOWN_ORIGIN : originOf(request)}${HUB_PATH}`
+  const url = `${publicOrigin === undefined && !checksHost ? UNKNOWN_ORIGIN : originOf(request)}${hubPath(request)}`
   if (URL.canParse(url)) return url
   throw new MillraceError('MILLRACE_REQUEST_INVALID', 'The host of the request is none.')
+}
+
+/** From the root of the server. */
+export function hubPath(request: FastifyRequest): string {
+  return request.server.prefix + HUB_PATH
+}
+
+/** Where the subscriptions of the hub with this URL are, from the root of its server. */
+export function subscriptionsPath(hub: string): string {
+  return `${new URL(hub).pathname}/subscriptions`
 }
 
 const UNKNOWN_ORIGIN = 'https://hub.invalid'

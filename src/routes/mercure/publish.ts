@@ -18,8 +18,6 @@ import { rightsOf } from './rights.ts'
 import { MERCURE_CONFIG } from './credentials.ts'
 import { eventOf, type Update } from './update.ts'
 
-const HUB_PATH_SEGMENT = /^\/\.well-known\/mercure(\/|$)/
-
 export function publishRoute(app: FastifyInstance, context: MercureContext): void {
   app.post(
     HUB_PATH,
@@ -108,7 +106,8 @@ function topicFault(topic: string, url: string): string | undefined {
   if (topic === '*') return 'in subscriptions it stands for all topics'
   if (!URL.canParse(topic, url)) return undefined
   const path = new URL(topic, url).pathname.replace(/%([0-9a-f]{2})/gi, decodeUnreserved)
-  return HUB_PATH_SEGMENT.test(path) ? `what lies under ${HUB_PATH} is the hub's own` : undefined
+  const own = new URL(url).pathname
+  return `${path}/`.startsWith(`${own}/`) ? `what lies under ${own} is the hub's own` : undefined
 }
 
 function decodeUnreserved(escape: string, digits: string): string {

@@ -3,7 +3,7 @@
 import type { StoredEvent, Topic } from '../../event.ts'
 import { selectorOf, type Selector } from '../../topic-pattern.ts'
 import type { Matcher } from './matcher.ts'
-import { SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
+import { SUBSCRIPTION_EVENTS, subscriptionsPath, UPDATES } from './paths.ts'
 import type { Draft } from './rights.ts'
 import { updateOf, type Update } from './update.ts'
 
@@ -31,7 +31,8 @@ export class MercureSelector implements Selector {
     this.#readableKey = readableKey(readable)
     this.key = `${keyOf(matchers)}\n\n${this.#readableKey}`
     // Events about subscriptions are private, and most subscriptions cannot name them.
-    const mayWantThem = readable.length > 0 && matchers.some(mayMatchSubscriptions)
+    const path = subscriptionsPath(url)
+    const mayWantThem = readable.length > 0 && matchers.some(matcher => mayMatchBelow(matcher, path))
     this.source = mayWantThem ? WITH_SUBSCRIPTIONS : HISTORY
   }
 
@@ -75,6 +76,6 @@ function readableKey(readable: readonly Matcher[]): string {
   return readable.some(({ isAny }) => isAny) ? '*' : keyOf(readable)
 }
 
-function mayMatchSubscriptions({ isAny, topic }: Matcher): boolean {
-  return isAny || topic === undefined || topic.startsWith(SUBSCRIPTIONS_PATH)
+function mayMatchBelow({ isAny, topic }: Matcher, path: string): boolean {
+  return isAny || topic === undefined || topic.startsWith(path)
 }

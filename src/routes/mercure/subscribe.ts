@@ -11,7 +11,7 @@ import { requireStreamRate } from '../stream-rate.ts'
 import type { MercureContext } from './context.ts'
 import { MERCURE_CONFIG } from './credentials.ts'
 import { parseForm, requireForm, type FormField } from './form.ts'
-import { HUB_PATH, hubUrl, UPDATES } from './paths.ts'
+import { HUB_PATH, hubPath, hubUrl, UPDATES } from './paths.ts'
 import { queryFields, readQuery, type SubscribeQuery } from './query.ts'
 import { maySubscribe, rightsOf } from './rights.ts'
 import { HISTORY, MercureSelector } from './selection.ts'
@@ -51,7 +51,7 @@ async function subscribe(
   if (request.method === 'QUERY') fields.push(...(await bodyFields(context, request)))
   const query = readQuery(request, fields, url)
   const selector = new MercureSelector(query.draft, query.matchers, rights.subscribe, url)
-  reply.header('link', `<${HUB_PATH}>; rel="mercure"`)
+  reply.header('link', `<${hubPath(request)}>; rel="mercure"`)
   const start = await startOf(context, query, reply)
   if (request.method === 'HEAD') {
     return reply.header('cache-control', 'private, no-cache').type(SSE_MEDIA_TYPE).send()

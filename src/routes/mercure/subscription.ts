@@ -5,7 +5,7 @@ import type { Grant } from '../../auth/grant.ts'
 import type { NewEvent } from '../../event.ts'
 import type { OpenStream } from '../../http/event-streams.ts'
 import type { Matcher } from './matcher.ts'
-import { encodeSegment, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH } from './paths.ts'
+import { encodeSegment, SUBSCRIPTION_EVENTS, subscriptionsPath } from './paths.ts'
 import { rightsOfGrant, type Draft, type MercureRights, type RightsOptions } from './rights.ts'
 import type { MercureSelector } from './selection.ts'
 import { eventOf, type Update } from './update.ts'
@@ -45,7 +45,7 @@ export function subscriptionsOf(
   const unique = new Map(matchers.map(matcher => [matcher.key, matcher]))
   return [...unique.values()].map(({ type, value }) => ({
     draft,
-    id: `${SUBSCRIPTIONS_PATH}/${pathOf(draft, type, value)}/${encodeSegment(feed)}`,
+    id: `${subscriptionsPath(url)}/${pathOf(draft, type, value)}/${encodeSegment(feed)}`,
     subscriber: feed,
     type,
     value,

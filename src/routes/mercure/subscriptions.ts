@@ -8,7 +8,7 @@ import type { Question } from '../../http/thread-questions.ts'
 import { selectorOf } from '../../topic-pattern.ts'
 import { problemResponses } from '../schemas.ts'
 import type { MercureContext } from './context.ts'
-import { encodeSegment, HUB_PATH, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
+import { encodeSegment, hubPath, SUBSCRIPTION_EVENTS, SUBSCRIPTIONS_PATH, UPDATES } from './paths.ts'
 import { rightsOf, type Draft } from './rights.ts'
 import { MERCURE_CONFIG } from './credentials.ts'
 import { documentOf, JSON_LD, memberOf, type Subscription, type WantedSubscriptions } from './subscription.ts'
@@ -40,22 +40,21 @@ async function answer(
 ): Promise<FastifyReply> {
   // As it was sent: grants name the encoded form.
   const path = request.raw.url!.split('?')[0]!
-  const segments = segmentsOf(path)
+  const segments = segmentsOf(path, request.server.prefix + SUBSCRIPTIONS_PATH)
   const { draft, subscribe } = rightsOf(request, context.options)
   if (!subscribe.some(matcher => matcher.matches(path))) throw denial(request)
   const wanted = readSegments(segments, draft ?? 7)
   const lastId = await lastEventId(context)
   // The list is read after the id: who subscribes from there on misses nothing that it lacks.
   const found = (await context.questions.ask(OPEN_SUBSCRIPTIONS, wanted)).flat()
-  setHeaders(reply, wanted.draft, lastId)
+  setHeaders(reply, hubPath(request), wanted.draft, lastId)
   if (request.headers['if-none-match'] === etagOf(lastId)) return reply.code(304).send()
   // As bytes: to a text Fastify adds a charset, which JSON has none of (RFC 8259, section 11).
   return reply.send(Buffer.from(JSON.stringify(answerOf(path, wanted, found, lastId))))
 }
 
 function denial(request: FastifyRequest): MillraceError {
-  const isAnonymous = request.grant.token === undefined
-  return isAnonymous
+  return request.grant.isAnonymous
     ? new MillraceError('MILLRACE_TOKEN_MISSING', 'Subscriptions are told to tokens that name this path.')
     : new MillraceError('MILLRACE_FORBIDDEN', 'Your token does not name this path among its topics.')
 }
@@ -63,13 +62,13 @@ function denial(request: FastifyRequest): MillraceError {
 const MATCH_TYPES: ReadonlySet<string> = new Set(['exact', 'urlpattern'])
 
 /** What stands behind the path of all subscriptions. A grant is asked by the path, so there is one spelling of each. */
-function segmentsOf(path: string): string[] {
-  if (path === SUBSCRIPTIONS_PATH) return []
+function segmentsOf(path: string, all: string): string[] {
+  if (path === all) return []
   const segments = path
-    .slice(SUBSCRIPTIONS_PATH.length + 1)
+    .slice(all.length + 1)
     .split('/')
     .map(decodeSegment)
-  const isBelow = path.startsWith(`${SUBSCRIPTIONS_PATH}/`) && segments.length <= 3
+  const isBelow = path.startsWith(`${all}/`) && segments.length <= 3
   if (isBelow && !segments.some(segment => /^\.{0,2}$/.test(segment))) return segments
   throw new MillraceError('MILLRACE_NOT_FOUND', `No subscription has the path '${path}'.`)
 }
@@ -110,7 +109,7 @@ function answerOf(
   return { ...documentOf(found[0]!, true), ...cursor }
 }
 
-function setHeaders(reply: FastifyReply, draft: Draft, lastId: string): void {
+function setHeaders(reply: FastifyReply, hub: string, draft: Draft, lastId: string): void {
   const type = draft === 7 ? 'application/ld+json' : 'application/json'
   const cursor = lastId.replace(/["\\]/g, character => `\\${character}`)
   reply
@@ -119,9 +118,7 @@ function setHeaders(reply: FastifyReply, draft: Draft, lastId: string): void {
     .header('cache-control', 'private, no-cache, must-revalidate')
     .header(
       'link',
-      latin1(
-        `<${HUB_PATH}>; rel="mercure"; last-event-id="${cursor}"; type="mercure"; content-type="${type}"`,
-      ),
+      latin1(`<${hub}>; rel="mercure"; last-event-id="${cursor}"; type="mercure"; content-type="${type}"`),
     )
 }
 

@@ -1,0 +1,70 @@
+// The streams of one client. One is enough, as long as the hub can add all topics to it: those that it cannot are on the
+// next one.
+
+import { Feed, type FeedOptions } from './feed.ts'
+import type { Member } from './member.ts'
+import type { Status } from './options.ts'
+
+/** Where members are added: streams of this client's own, or those of another tab. */
+export interface Source {
+  readonly statuses: readonly Status[]
+  add(member: Member): void
+  remove(member: Member): void
+  close(): void
+}
+
+export interface SourceHost {
+  onStatus(): void
+  /** Events up to this id were handed out, to those who follow these topics. Of the first stream only. */
+  onProgress(cursor: string, topics: () => ReadonlySet<string>): void
+}
+
+export class Feeds implements Source {
+  readonly #options: FeedOptions
+  readonly #host: SourceHost
+  readonly #feeds: Feed[] = []
+  readonly #places = new Map<Member, Feed>()
+
+  constructor(options: FeedOptions, host: SourceHost) {
+    this.#options = options
+    this.#host = host
+  }
+
+  get statuses(): readonly Status[] {
+    return this.#feeds.map(({ status }) => status)
+  }
+
+  add(member: Member): void {
+    this.#addTo(0, member)
+  }
+
+  remove(member: Member): void {
+    this.#places.get(member)?.remove(member)
+    this.#places.delete(member)
+  }
+
+  /** Whether it has got to the cursor that `onProgress` tells. */
+  isAtCursor(member: Member): boolean {
+    return this.#places.get(member) === this.#feeds[0] && this.#feeds[0]?.has(member) === true
+  }
+
+  close(): void {
+    for (const feed of this.#feeds) feed.close()
+  }
+
+  #addTo(at: number, member: Member): void {
+    const feed = (this.#feeds[at] ??= this.#newFeed(at))
+    this.#places.set(member, feed)
+    feed.add(member)
+  }
+
+  #newFeed(at: number): Feed {
+    return new Feed(this.#options, {
+      onStatus: () => this.#host.onStatus(),
+      onOverflow: member => this.#addTo(at + 1, member),
+      onProgress: feed => {
+        if (at === 0 && feed.cursor !== undefined) this.#host.onProgress(feed.cursor, () => feed.topics)
+      },
+    })
+  }
+}

@@ -1,0 +1,47 @@
+// Publishing that survives what happens on the way: repeated under the same Idempotency-Key until the hub has answered.
+
+import { Backoff, pause } from './backoff.ts'
+import { clientError, MillraceError } from './millrace-error.ts'
+import type { PublishOptions } from './options.ts'
+import { randomId } from './platform.ts'
+import type { Requests } from './requests.ts'
+
+export interface Published {
+  /** A cursor too. */
+  readonly id: string
+  readonly topic: string
+}
+
+/** Errors: MillraceError with a status of 4xx; whatever the signal was aborted with. */
+export async function publish(
+  requests: Requests,
+  topic: string,
+  data: unknown,
+  { type, state = false, key = randomId(), signal }: PublishOptions,
+): Promise<Published> {
+  const isText = typeof data === 'string'
+  const body = isText ? data : JSON.stringify(data)
+  if (body === undefined) throw new TypeError('What is published must be text or JSON.')
+  const path = `${topicPath(topic)}${type === undefined ? '' : `?type=${encodeURIComponent(type)}`}`
+  const init = {
+    method: state ? 'PUT' : 'POST',
+    headers: { 'content-type': isText ? 'text/plain' : 'application/json', 'idempotency-key': key },
+    body,
+    signal,
+  }
+  for (const backoff = new Backoff(); ;) {
+    signal?.throwIfAborted()
+    try {
+      const { id, topic: published } = await requests.json<Published>(path, init)
+      if (typeof id === 'string') return { id, topic: published }
+      throw clientError('CLIENT_STRANGE_ANSWER', 'The answer names no id.')
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.isClientError) throw error
+      await pause(error.retryAfterMs ?? 0, backoff.next(), signal)
+    }
+  }
+}
+
+export function topicPath(topic: string): string {
+  return `/topics/${topic.split('/').map(encodeURIComponent).join('/')}`
+}

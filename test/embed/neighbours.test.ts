@@ -1,0 +1,164 @@
+// What an app has of its own stays as it was with a hub in it, and holds for the hub where it should: hooks, CORS, errors.
+
+import cors from '@fastify/cors'
+import swagger from '@fastify/swagger'
+import fastify, { type FastifyInstance } from 'fastify'
+import t from 'tap'
+import { startEmbedded } from '../support/embedded.ts'
+import { EventReader } from '../support/event-reader.ts'
+import { expectProblem } from '../support/problem.ts'
+
+const JSON_HEADERS = { 'content-type': 'application/json' }
+
+const REQUESTS = [
+  { path: '/echo', method: 'POST', body: '{"a":1}', headers: JSON_HEADERS },
+  { path: '/echo', method: 'POST', body: '{', headers: JSON_HEADERS },
+  { path: '/echo', method: 'POST', body: 'null', headers: JSON_HEADERS },
+  { path: '/echo', method: 'POST', body: '<a/>', headers: { 'content-type': 'application/xml' } },
+  { path: '/echo', method: 'POST', body: 'x', headers: { 'content-type': 'image/png' } },
+  { path: '/fail', method: 'GET' },
+  { path: '/nothing', method: 'GET' },
+  { path: '/pushed', method: 'GET' },
+] as const satisfies readonly {
+  path: string
+  method: string
+  body?: string
+  headers?: Record<string, string>
+}[]
+
+/** Much of what an app can set, each in its own way. */
+function customize(app: FastifyInstance): void {
+  app.addContentTypeParser('application/xml', { parseAs: 'string' }, (_request, body, done) =>
+    done(null, { xml: body }),
+  )
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
+    reply.code(error.statusCode ?? 500).send({ ours: error.message }),
+  )
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ ours: 'no page' }))
+  // As those of other schema libraries: it takes nothing that is not of its own kind.
+  app.setValidatorCompiler(({ schema }) => {
+    const { check } = schema as { check: (value: unknown) => boolean }
+    return value => (check(value) ? true : { error: new Error('not ours') })
+  })
+  app.setSerializerCompiler(() => value => `ours ${JSON.stringify(value)}`)
+  app.setReplySerializer(value => `ours ${JSON.stringify(value)}`)
+  const schema = { body: { check: (value: unknown) => value !== null } }
+  app.post('/echo', { schema }, async request => ({ body: request.body }))
+  app.get('/fail', async () => {
+    throw Object.assign(new Error('failed on purpose'), { statusCode: 418 })
+  })
+}
+
+t.test(
+  'parsers, schemas, errors, and 404s of the app stay as they are, those of the hub its own',
+  async t => {
+    const hub = await startEmbedded(t, { before: customize })
+    const alone = fastify()
+    customize(alone)
+    t.teardown(() => alone.close())
+    for (const { path, ...init } of REQUESTS) {
+      const response = await hub.fetch(path, init)
+      const payload = 'body' in init ? init.body : undefined
+      const expected = await alone.inject({ ...init, url: path, ...(payload !== undefined && { payload }) })
+      const { status, headers } = response
+      t.equal(status, expected.statusCode, `${path}: the status`)
+      t.equal(headers.get('content-type'), expected.headers['content-type'], `${path}: the type`)
+      t.equal(await response.text(), expected.payload, `${path}: the body`)
+    }
+
+    const post = (path: string, body: string) =>
+      hub.fetch(path, { method: 'POST', body, headers: JSON_HEADERS })
+    const published = await post('/push/topics/a', '{"a":1}')
+    t.equal(published.status, 201)
+    t.match(await published.json(), { topic: 'a' })
+    const page = await hub.fetch('/push/topics/a?limit=1')
+    t.match(await page.json(), { events: [{ data: { a: 1 } }] })
+    await expectProblem(t, await hub.fetch('/push/topics/a?limit=none'), 'MILLRACE_REQUEST_INVALID')
+    await expectProblem(t, await hub.fetch('/push/nothing'), 'MILLRACE_NOT_FOUND')
+    await expectProblem(t, await post('/push/topics/a', '{'), 'MILLRACE_JSON_INVALID')
+  },
+)
+
+t.test('bodies may be as large as the hub takes them, whatever the app takes', async t => {
+  const hub = await startEmbedded(t, { server: { bodyLimit: 100 } })
+  await hub.publish('a', 'x'.repeat(10_000))
+  const response = await hub.fetch('/push/topics/a', { method: 'POST', body: 'x'.repeat(2 ** 20 + 1) })
+  await expectProblem(t, response, 'MILLRACE_BODY_TOO_LARGE')
+})
+
+t.test('hooks of the app hold for the hub too, and refuse in their own words', async t => {
+  const seen: string[] = []
+  const hub = await startEmbedded(t, {
+    before: app => {
+      app.addHook('onRequest', async (request, reply) => {
+        seen.push(request.url)
+        reply.header('x-app', 'here')
+        if (request.headers['x-key'] === undefined) {
+          // As @fastify/jwt does.
+          throw Object.assign(new Error('no key'), { statusCode: 401, code: 'FST_JWT_NO_KEY' })
+        }
+      })
+      app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
+        reply.code(error.statusCode ?? 500).send({ ours: error.message }),
+      )
+    },
+  })
+  const refused = await hub.fetch('/push/topics/a')
+  t.equal(refused.status, 401)
+  t.same(await refused.json(), { ours: 'no key' })
+  const reader = await EventReader.open(hub, '/push/topics/a', { 'x-key': 'yes' })
+  t.equal((await reader.next())?.event, 'millrace:open')
+  t.equal(reader.header('x-app'), 'here', 'headers that hooks set reach streams')
+  reader.close()
+  t.same(seen, ['/push/topics/a', '/push/topics/a'])
+})
+
+t.test('the app can have decorators, CORS and a description of its own', async t => {
+  const origin = 'https://pages.example'
+  const hub = await startEmbedded(t, {
+    before: async app => {
+      await app.register(cors, { origin, credentials: true })
+      await app.register(swagger, { openapi: { info: { title: 'Theirs', version: '1' } } })
+      app.get('/theirs', async () => 'theirs')
+    },
+  })
+  const { paths } = hub.app.swagger() as { paths: object }
+  t.ok('/theirs' in paths)
+  t.ok('/push/feed' in paths, 'the routes of the hub are described with the others')
+  t.equal((await hub.fetch('/push/openapi.json')).status, 404)
+
+  const preflight = await hub.fetch('/push/topics/a', {
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': 'POST' },
+  })
+  t.equal(preflight.headers.get('access-control-allow-origin'), origin)
+  const reader = await EventReader.open(hub, '/push/topics/a', { origin })
+  t.equal(reader.header('access-control-allow-origin'), origin)
+  t.equal(reader.header('access-control-allow-credentials'), 'true')
+  reader.close()
+  t.ok(await hub.publish('a', 'from a page', { origin }))
+})
+
+t.test('pages that the app has not let in are refused', async t => {
+  const origin = 'https://foreign.example'
+  const hub = await startEmbedded(t)
+  const post = (headers: Record<string, string>) =>
+    hub.fetch('/push/topics/a', { method: 'POST', body: 'x', headers })
+  await expectProblem(t, await post({ origin }), 'MILLRACE_ORIGIN_FORBIDDEN')
+  t.equal((await post({ origin: hub.url })).status, 201, 'its own pages')
+  const viaProxy = { origin: 'https://app.example', 'sec-fetch-site': 'same-origin' }
+  t.equal((await post(viaProxy)).status, 201, 'its own pages behind a proxy')
+
+  const open = await startEmbedded(t, { before: app => app.register(cors) })
+  const postOpen = (headers: Record<string, string>) =>
+    open.fetch('/push/topics/a', { method: 'POST', body: 'x', headers })
+  await expectProblem(t, await postOpen({ origin }), 'MILLRACE_ORIGIN_FORBIDDEN')
+  t.equal((await open.fetch('/push/topics/a', { headers: { origin } })).status, 200, 'to read is let in')
+})
+
+t.test('behind a proxy the public URL is its own', async t => {
+  const publicUrl = 'https://app.example'
+  const options = { publicUrl, anonymousPublish: ['**'], anonymousReceive: ['**'] }
+  const hub = await startEmbedded(t, { options })
+  t.ok(await hub.publish('a', 'x', { origin: publicUrl }))
+})
