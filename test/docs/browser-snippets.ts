@@ -14,7 +14,8 @@ interface Seen {
 }
 
 interface Places {
-  readonly hubUrl: string
+  /** Where scripts are run that name no page of their own. */
+  readonly home: string
   /** Of the server that has these pages, by path. */
   readonly origin: string
   readonly pages: Map<string, string>
@@ -28,12 +29,13 @@ export class BrowserSnippets {
   readonly #faults: string[] = []
   readonly #places: Places
 
-  /** Scripts run in a page of the hub, HTML comes from another server of this machine. */
-  static async open(t: Test, browser: Browser, hubUrl: string): Promise<BrowserSnippets> {
+  /** Scripts run in the page `home`, modules and HTML come from another server of this machine. */
+  static async open(t: Test, browser: Browser, home: string): Promise<BrowserSnippets> {
     const pages = new Map<string, string>()
-    const server = createServer((request, response) => {
-      response.setHeader('content-type', 'text/html; charset=utf-8')
-      response.end(pages.get(request.url ?? '') ?? '')
+    const server = createServer(({ url = '' }, response) => {
+      const type = url.endsWith('.js') ? 'text/javascript' : 'text/html'
+      response.setHeader('content-type', `${type}; charset=utf-8`)
+      response.end(pages.get(url) ?? '')
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const context = await browser.newContext({ ignoreHTTPSErrors: true })
@@ -43,7 +45,7 @@ export class BrowserSnippets {
     })
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const page = await context.newPage()
-    return new BrowserSnippets(page, await context.newCDPSession(page), { hubUrl, origin, pages })
+    return new BrowserSnippets(page, await context.newCDPSession(page), { home, origin, pages })
   }
 
   private constructor(page: Page, session: CDPSession, places: Places) {
@@ -55,13 +57,27 @@ export class BrowserSnippets {
 
   /** Runs a script as a browser's console does: names that it declares are there for the next one. */
   async runScript(script: string): Promise<void> {
-    if (this.#page.url() === 'about:blank') await this.#goto(`${this.#places.hubUrl}/errors`)
+    if (this.#page.url() === 'about:blank') await this.#goto(this.#places.home)
     const { exceptionDetails } = await this.#session.send('Runtime.evaluate', {
       expression: script,
       replMode: true,
       awaitPromise: true,
     })
     if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception?.description)
+    await this.#settle()
+  }
+
+  /** Runs `/snippet.js` of these files as a module of a page that has `millrace/client`, to its end. */
+  async runModule(files: ReadonlyMap<string, string>): Promise<void> {
+    for (const [path, text] of files) this.#places.pages.set(path, text)
+    this.#places.pages.set('/module', MODULE_PAGE)
+    await this.#goto(`${this.#places.origin}/module`)
+    const ended = 'globalThis.snippetEnd'
+    const end = await this.#page.waitForFunction(ended, undefined, { timeout: PATIENCE_MS }).catch(() => {
+      throw new Error('the module does not end')
+    })
+    const said = (await end.jsonValue()) as string
+    if (said !== 'ended') throw new Error(said)
     await this.#settle()
   }
 
@@ -91,6 +107,15 @@ export class BrowserSnippets {
     if (faults.length > 0) throw new Error(faults.join('\n'))
   }
 }
+
+const MODULE_PAGE = `<!doctype html>
+<script type="importmap">{ "imports": { "millrace/client": "/client.js" } }</script>
+<script type="module">
+  import('/snippet.js').then(
+    () => (globalThis.snippetEnd = 'ended'),
+    error => (globalThis.snippetEnd = String(error?.stack ?? error)),
+  )
+</script>`
 
 const WATCH = `
   globalThis.snippetSources = []

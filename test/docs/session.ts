@@ -1,24 +1,37 @@
 // A page's snippets in order: one folder, one shell environment, and the hubs that they start.
 
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SignJWT } from 'jose'
 import type { Test } from 'tap'
 import { Agent, fetch } from 'undici'
-import { run } from '../support/commands.ts'
+import { accepts, run } from '../support/commands.ts'
 import { freePort } from '../support/hub-process.ts'
 import type { Feed, PageSetup } from './pages.ts'
 
 const bin = new URL('./bin', import.meta.url).pathname
+const root = new URL('../../', import.meta.url).pathname
 const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
 
 // Many processes start from the same sources: each strips the types once.
 const compileCache = new URL('../../.tap/compile-cache', import.meta.url).pathname
 
 // Ports of the pages; each gets a free one in its place.
-const PORTS = ['9443', '9444', '9080', '8080']
+const PORTS = ['9443', '9444', '9080', '8080', '3000']
 
 export class Session {
   readonly #directory: string
@@ -43,6 +56,9 @@ export class Session {
     this.#directory = mkdtempSync(join(tmpdir(), 'millrace-docs-'))
     this.#ports = ports
     mkdirSync(this.#path('.state'))
+    mkdirSync(this.#path('app/node_modules'), { recursive: true })
+    symlinkSync(root, this.#path('app/node_modules/millrace'))
+    symlinkSync(join(root, 'node_modules/fastify'), this.#path('app/node_modules/fastify'))
     for (const [name, text] of Object.entries(files)) writeFileSync(this.#path(name), text)
     this.#env = {
       ...process.env,
@@ -64,7 +80,7 @@ export class Session {
 
   /** The text with the ports of this session. */
   placed(text: string): string {
-    return text.replace(/\b(9443|9444|9080|8080)\b/g, port => this.#ports[port]!)
+    return text.replace(new RegExp(`\\b(${PORTS.join('|')})\\b`, 'g'), port => this.#ports[port]!)
   }
 
   /** Runs a shell snippet; rejects if any of its commands fails. Variables are there for the next one. */
@@ -77,7 +93,11 @@ export class Session {
       env: this.#env,
     })
     if (code !== 0)
-      throw new Error(`the shell ended with ${code}:\n${stdout.slice(-2000)}\n${stderr.slice(-2000)}`)
+      throw new Error(
+        [`the shell ended with ${code}:`, stdout, stderr, ...this.#logs()]
+          .map(said => said.slice(-2000))
+          .join('\n'),
+      )
   }
 
   /** A script for the browser, with the hub's address and the variables that it names as `$NAME`. */
@@ -103,15 +123,21 @@ export class Session {
     return this.#path(name)
   }
 
-  /** Runs a script with Node, which trusts the hub. It must end by itself. */
-  async runNode(snippet: string, name: string): Promise<void> {
-    const file = this.write(name, this.placed(snippet))
+  /** Runs a module with Node, which trusts the hub, in a folder that has the package: to its end, or until it listens. */
+  async runNode(files: ReadonlyMap<string, string>): Promise<void> {
+    for (const [path, text] of files) this.write(`app${path}`, text)
     const env = { ...this.#env, NODE_EXTRA_CA_CERTS: this.#path('certs/ca.pem') }
-    const { code, stderr } = await run('timeout', ['30', process.execPath, file], {
-      cwd: this.#directory,
+    const child = spawn(process.execPath, ['--conditions=millrace-source', 'snippet.js'], {
+      cwd: this.#path('app'),
       env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 30_000,
     })
-    if (code !== 0) throw new Error(`Node ended with ${code}:\n${stderr.slice(-2000)}`)
+    this.write('.state/node.pid', String(child.pid))
+    const ended = Promise.all([once(child, 'exit'), text(child.stderr)])
+    const port = /\.listen\(\{ port: (\d+)/.exec(files.get('/snippet.js')!)?.[1]
+    const end = await Promise.race([ended, ...(port === undefined ? [] : [listening(Number(port))])])
+    if (end !== undefined && end[0][0] !== 0) throw new Error(`Node failed:\n${end[1].slice(-2000)}`)
   }
 
   /** Publishes what the page takes for granted, again and again; while there is no hub, to nobody. */
@@ -129,6 +155,11 @@ export class Session {
     await agent.destroy()
   }
 
+  /** What the hubs have said. */
+  #logs(): string[] {
+    return globSync(this.#path('.state/*.log')).map(file => `${file}:\n${readFileSync(file, 'utf8')}`)
+  }
+
   #path(name: string): string {
     return join(this.#directory, name)
   }
@@ -142,6 +173,10 @@ export class Session {
 function feedersToken(key: string): Promise<string> {
   const grants = { millrace: { publish: ['**'] }, mercure: { publish: ['*'] } }
   return new SignJWT(grants).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(key))
+}
+
+async function listening(port: number): Promise<undefined> {
+  while (!(await accepts(port))) await sleep(20)
 }
 
 async function killed(pid: number): Promise<void> {

@@ -3,14 +3,15 @@
 
 import { globSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { bundleClient } from '../client/bundle.ts'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { BrowserSnippets } from './browser-snippets.ts'
 import { fencesOf, type Fence } from './fences.ts'
-import { PAGES, type PageSetup } from './pages.ts'
+import { PAGES, type PageSetup, type ScriptKind } from './pages.ts'
 import { Session } from './session.ts'
 
 const root = new URL('../../', import.meta.url)
-const RUN = ['sh', 'js', 'ts', 'html', 'json']
+const RUN = ['sh', 'js', 'jsx', 'ts', 'html', 'json']
 /** Excerpts of files in deploy/, which have tests of their own. */
 const EXCERPTS = ['nginx', 'caddyfile', 'haproxy', 'ini', 'yaml', 'dockerfile']
 
@@ -21,21 +22,23 @@ const isRun = ({ language, notRun }: Fence): boolean => RUN.includes(language) &
 
 t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
   const browser = await openBrowser(t)
+  const client = await bundleClient()
   const counts: Record<string, number> = {}
   t.jobs = 2
   for (const [page, own] of fences.filter(([, all]) => all.some(isRun))) {
     t.test(`of ${page} do what they say`, { buffered: true }, async t => {
       const setup = PAGES[page] ?? {}
       const session = await Session.open(t, setup)
-      const scripts = await BrowserSnippets.open(t, browser, session.hubUrl)
+      const home = session.placed(setup.home ?? `${session.hubUrl}/errors`)
+      const scripts = await BrowserSnippets.open(t, browser, home)
       const runScript = async (text = ''): Promise<void> => scripts.runScript(session.script(text))
       let hasScripts = false
       for (const snippet of own.filter(isRun)) {
-        if (isForBrowser(snippet, setup) && !hasScripts) {
+        if (kindOf(snippet, setup) === 'console' && !hasScripts) {
           hasScripts = true
           await runScript(setup.scriptBefore)
         }
-        await runSnippet(session, scripts, setup, snippet)
+        await runSnippet({ session, scripts, client, setup, snippet })
         counts[snippet.language] = (counts[snippet.language] ?? 0) + 1
         t.pass(snippet.place)
       }
@@ -55,11 +58,10 @@ t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
 
   t.test('that are wrong are found out', async t => {
     const session = await Session.open(t, { before: 'millrace serve --log memory:' })
-    const scripts = await BrowserSnippets.open(t, browser, session.hubUrl)
+    const scripts = await BrowserSnippets.open(t, browser, `${session.hubUrl}/errors`)
     const rejects = (running: Promise<void>, message: RegExp): Promise<unknown> =>
       t.rejects(running, { message })
     await rejects(session.run('curl https://localhost:9443/nowhere'), /MILLRACE_NOT_FOUND/)
-    await rejects(session.run('millrace serve --no-such-option'), /unknown option/)
     await rejects(
       session.run('curl https://localhost:9443/topics | jq -e .nothing\ntrue'),
       /ended with [1-9]/,
@@ -68,8 +70,14 @@ t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
     await rejects(scripts.runScript(`await fetch('/nowhere')`), /404/)
     await rejects(scripts.runScript(`setTimeout(() => nowhere())\nawait new Promise(setTimeout)`), /nowhere/)
     await rejects(scripts.runHtml('<!doctype html><script>document.title = 1</script>'), /shows nothing/)
-    await rejects(session.runNode(`throw new Error('wrong')`, 'wrong.js'), /wrong/)
+    const module = (text: string): Map<string, string> => new Map([['/snippet.js', text]])
+    await rejects(session.runNode(module(`throw new Error('wrong')`)), /wrong/)
+    await rejects(session.runNode(module(`import { nothing } from 'millrace'`)), /nothing/)
+    await rejects(scripts.runModule(module(`nowhere.publish()`)), /nowhere/)
+    await rejects(scripts.runModule(module(`await new Promise(() => {})`)), /does not end/)
     await rejects(scripts.runHtml(session.script(SILENT_PAGE)), /no event came from/)
+    // The last one: it takes the hub's place.
+    await rejects(session.run('millrace serve --no-such-option'), /unknown option/)
   })
 })
 
@@ -78,8 +86,10 @@ const SILENT_PAGE = `<p>waiting</p><script>
   new EventSource('https://hub.example.org/topics/silent').addEventListener('order', () => {})
 </script>`
 
-function isForBrowser({ language }: Fence, { scripts }: PageSetup): boolean {
-  return language === 'js' && scripts !== 'node'
+function kindOf({ language, text }: Fence, { scripts = 'console' }: PageSetup): ScriptKind | undefined {
+  if (language !== 'js') return undefined
+  if (/ from 'millrace\/client'$/m.test(text)) return 'client'
+  return / from 'millrace'$/m.test(text) ? 'node' : scripts
 }
 
 t.test('excerpts of files in deploy/ stand there word by word', async t => {
@@ -98,22 +108,38 @@ t.test('excerpts of files in deploy/ stand there word by word', async t => {
   }
 })
 
-async function runSnippet(
-  session: Session,
-  browser: BrowserSnippets,
-  setup: PageSetup,
-  fence: Fence,
-): Promise<void> {
-  const { place, language, text } = fence
+interface Run {
+  readonly session: Session
+  readonly scripts: BrowserSnippets
+  /** The files of `millrace/client`, bundled. */
+  readonly client: ReadonlyMap<string, string>
+  readonly setup: PageSetup
+  readonly snippet: Fence
+}
+
+async function runSnippet(run: Run): Promise<void> {
+  const { session, scripts, setup, snippet } = run
+  const { place, language, text } = snippet
   try {
     if (language === 'sh') await session.run(text)
     else if (language === 'json') setup.checkJson?.(text, session.write('snippet.json', session.placed(text)))
-    else if (language === 'html') await browser.runHtml(session.placed(text))
-    else if (isForBrowser(fence, setup)) await browser.runScript(session.script(text))
-    else await session.runNode(text, `snippet.${language}`)
+    else if (language === 'html') await scripts.runHtml(session.placed(text))
+    else await runScript(run)
   } catch (error) {
     throw new Error(`${place}: ${(error as Error).message}`, { cause: error })
   }
+}
+
+async function runScript({ session, scripts, client, setup, snippet }: Run): Promise<void> {
+  const kind = kindOf(snippet, setup) ?? 'node'
+  if (kind === 'console') return await scripts.runScript(session.script(snippet.text))
+  const { before = '', after = () => '' } = setup.modules?.[kind] ?? {}
+  const text = `import './before.js'\n${snippet.text}\n${after(snippet.text)}`
+  const files = Object.entries({ '/before.js': before, '/snippet.js': text, ...setup.served })
+  const placed = new Map(files.map(([path, file]) => [path, session.script(file)]))
+  if (kind === 'node') return await session.runNode(placed)
+  const bundle = [...client].map(([name, file]) => [`/${name}`, file] as const)
+  await scripts.runModule(new Map([...bundle, ...placed]))
 }
 
 t.test('production.md shows deploy/hub.json word by word', async t => {
