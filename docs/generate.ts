@@ -1,4 +1,4 @@
-// Writes the reference pages from the code they describe; with `--check` it only says which ones have drifted.
+// Writes the reference pages from the code they describe, and all pages into one file; with `--check` it only says which ones have drifted.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -7,6 +7,7 @@ import { configurationPage } from './configuration-page.ts'
 import { errorsPage } from './errors-page.ts'
 import { eventsPage } from './events-page.ts'
 import { httpPage } from './http-page.ts'
+import { llmsPage } from './llms-page.ts'
 import { metricsPage } from './metrics-page.ts'
 
 interface Page {
@@ -20,6 +21,8 @@ const PAGES: readonly Page[] = [
   { path: 'reference/events.md', render: eventsPage },
   { path: 'reference/errors.md', render: errorsPage },
   { path: 'reference/metrics.md', render: metricsPage },
+  // The last one: it has the others in it.
+  { path: 'llms.txt', render: llmsPage },
 ]
 
 const isCheck = process.argv.includes('--check')
@@ -48,9 +51,11 @@ function write(file: string, text: string): void {
 
 function report(): void {
   if (!isCheck) {
-    console.log(drifted.length === 0 ? 'The reference pages are up to date.' : `Wrote ${drifted.join(', ')}.`)
+    console.log(
+      drifted.length === 0 ? 'All pages that are made are up to date.' : `Wrote ${drifted.join(', ')}.`,
+    )
   } else if (drifted.length > 0) {
-    console.error(`${drifted.join(', ')}: not what the code says. Run \`node docs/generate.ts\`.`)
+    console.error(`${drifted.join(', ')}: not what it is made from says. Run \`node docs/generate.ts\`.`)
     process.exitCode = 1
   }
 }

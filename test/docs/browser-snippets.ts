@@ -19,9 +19,8 @@ interface Places {
   /** Of the server that has these pages, by path. */
   readonly origin: string
   readonly pages: Map<string, string>
+  readonly patienceMs: number
 }
-
-const PATIENCE_MS = 10_000
 
 export class BrowserSnippets {
   readonly #page: Page
@@ -30,7 +29,7 @@ export class BrowserSnippets {
   readonly #places: Places
 
   /** Scripts run in the page `home`, modules and HTML come from another server of this machine. */
-  static async open(t: Test, browser: Browser, home: string): Promise<BrowserSnippets> {
+  static async open(t: Test, browser: Browser, home: string, patienceMs = 10_000): Promise<BrowserSnippets> {
     const pages = new Map<string, string>()
     const server = createServer(({ url = '' }, response) => {
       const type = url.endsWith('.js') ? 'text/javascript' : 'text/html'
@@ -45,7 +44,7 @@ export class BrowserSnippets {
     })
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const page = await context.newPage()
-    return new BrowserSnippets(page, await context.newCDPSession(page), { home, origin, pages })
+    return new BrowserSnippets(page, await context.newCDPSession(page), { home, origin, pages, patienceMs })
   }
 
   private constructor(page: Page, session: CDPSession, places: Places) {
@@ -73,9 +72,11 @@ export class BrowserSnippets {
     this.#places.pages.set('/module', MODULE_PAGE)
     await this.#goto(`${this.#places.origin}/module`)
     const ended = 'globalThis.snippetEnd'
-    const end = await this.#page.waitForFunction(ended, undefined, { timeout: PATIENCE_MS }).catch(() => {
-      throw new Error('the module does not end')
-    })
+    const end = await this.#page
+      .waitForFunction(ended, undefined, { timeout: this.#places.patienceMs })
+      .catch(() => {
+        throw new Error('the module does not end')
+      })
     const said = (await end.jsonValue()) as string
     if (said !== 'ended') throw new Error(said)
     await this.#settle()
@@ -97,11 +98,13 @@ export class BrowserSnippets {
   /** Waits until every EventSource has got an event. */
   async #settle(): Promise<void> {
     const everyOneHas = 'snippetSources.every(({ count }) => count > 0)'
-    await this.#page.waitForFunction(everyOneHas, undefined, { timeout: PATIENCE_MS }).catch(async () => {
-      const seen = (await this.#page.evaluate('snippetSources')) as Seen[]
-      const silent = seen.filter(({ count }) => count === 0).map(({ url }) => url)
-      throw new Error(`no event came from ${silent.join(', ')}`)
-    })
+    await this.#page
+      .waitForFunction(everyOneHas, undefined, { timeout: this.#places.patienceMs })
+      .catch(async () => {
+        const seen = (await this.#page.evaluate('snippetSources')) as Seen[]
+        const silent = seen.filter(({ count }) => count === 0).map(({ url }) => url)
+        throw new Error(`no event came from ${silent.join(', ')}`)
+      })
     const failed = (await this.#page.evaluate('snippetFailures')) as string[]
     const faults = [...this.#faults.splice(0), ...failed]
     if (faults.length > 0) throw new Error(faults.join('\n'))

@@ -58,7 +58,7 @@ t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
 
   t.test('that are wrong are found out', async t => {
     const session = await Session.open(t, { before: 'millrace serve --log memory:' })
-    const scripts = await BrowserSnippets.open(t, browser, `${session.hubUrl}/errors`)
+    const scripts = await BrowserSnippets.open(t, browser, `${session.hubUrl}/errors`, 2_000)
     const rejects = (running: Promise<void>, message: RegExp): Promise<unknown> =>
       t.rejects(running, { message })
     await rejects(session.run('curl https://localhost:9443/nowhere'), /MILLRACE_NOT_FOUND/)
