@@ -101,11 +101,11 @@ export class BrowserSnippets {
     await this.#page
       .waitForFunction(everyOneHas, undefined, { timeout: this.#places.patienceMs })
       .catch(async () => {
-        const seen = (await this.#page.evaluate('snippetSources')) as Seen[]
+        const seen = await this.#page.evaluate<Seen[]>('snippetSources')
         const silent = seen.filter(({ count }) => count === 0).map(({ url }) => url)
         throw new Error(`no event came from ${silent.join(', ')}`)
       })
-    const failed = (await this.#page.evaluate('snippetFailures')) as string[]
+    const failed = await this.#page.evaluate<string[]>('snippetFailures')
     const faults = [...this.#faults.splice(0), ...failed]
     if (faults.length > 0) throw new Error(faults.join('\n'))
   }

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { text as wholeText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SignJWT } from 'jose'
 import type { Test } from 'tap'
@@ -134,7 +134,7 @@ export class Session {
       timeout: 30_000,
     })
     this.write('.state/node.pid', String(child.pid))
-    const ended = Promise.all([once(child, 'exit'), text(child.stderr)])
+    const ended = Promise.all([once(child, 'exit'), wholeText(child.stderr)])
     const port = /\.listen\(\{ port: (\d+)/.exec(files.get('/snippet.js')!)?.[1]
     const end = await Promise.race([ended, ...(port === undefined ? [] : [listening(Number(port))])])
     if (end !== undefined && end[0][0] !== 0) throw new Error(`Node failed:\n${end[1].slice(-2000)}`)

@@ -31,18 +31,18 @@ t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
       const session = await Session.open(t, setup)
       const home = session.placed(setup.home ?? `${session.hubUrl}/errors`)
       const scripts = await BrowserSnippets.open(t, browser, home)
-      const runScript = async (text = ''): Promise<void> => scripts.runScript(session.script(text))
+      const runInConsole = async (text = ''): Promise<void> => scripts.runScript(session.script(text))
       let hasScripts = false
       for (const snippet of own.filter(isRun)) {
         if (kindOf(snippet, setup) === 'console' && !hasScripts) {
           hasScripts = true
-          await runScript(setup.scriptBefore)
+          await runInConsole(setup.scriptBefore)
         }
         await runSnippet({ session, scripts, client, setup, snippet })
         counts[snippet.language] = (counts[snippet.language] ?? 0) + 1
         t.pass(snippet.place)
       }
-      if (hasScripts) await runScript(setup.scriptAfter)
+      if (hasScripts) await runInConsole(setup.scriptAfter)
     })
   }
 
