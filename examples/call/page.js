@@ -30,7 +30,6 @@ class Call {
   #other
   #media
   #isPolite
-  #isOtherHere = false
   #peer
   #peerSession
   #sent = Promise.resolve()
@@ -86,7 +85,7 @@ class Call {
         theirs.srcObject = stream
         invitation.hidden = true
       },
-      onChange: () => this.#look(),
+      onFailed: () => this.#otherLeft(),
     })
   }
 
@@ -103,18 +102,10 @@ class Call {
     waiting.textContent = 'The other has left'
   }
 
-  #seePresence({ topic, present, joined = [], left = [] }) {
-    if (topic !== this.#topic) return
-    const isHere = this.#isOtherHere
-    this.#isOtherHere = [...(present ?? (isHere ? [this.#other] : [])), ...joined]
-      .filter(side => !left.includes(side))
-      .includes(this.#other)
-    this.#look()
-  }
-
-  /** A stream to the hub that breaks does not end a call, nor does a picture that stands still for a moment. */
-  #look() {
-    if (this.#peer !== undefined && !this.#isOtherHere && !this.#peer.isConnected) this.#otherLeft()
+  /** A stream to the hub that breaks does not end a call. */
+  #seePresence({ topic, left = [] }) {
+    if (topic === this.#topic && left.includes(this.#other) && this.#peer?.isConnected === false)
+      this.#otherLeft()
   }
 
   /** In order, each once; when the hub is away, once it is back. */

@@ -13,14 +13,14 @@ export class Peer {
   #taken = Promise.resolve()
 
   /** `send` carries a message to the other side, where `take` gets it. */
-  constructor({ media, isPolite, send, onStream, onChange }) {
+  constructor({ media, isPolite, send, onStream, onFailed }) {
     const connection = this.#connection
     this.#isPolite = isPolite
     this.#send = send
     connection.onnegotiationneeded = () => this.#offer()
     connection.onicecandidate = ({ candidate }) => send({ candidate })
     connection.ontrack = ({ streams }) => onStream(streams[0])
-    connection.onconnectionstatechange = onChange
+    connection.onconnectionstatechange = () => connection.connectionState === 'failed' && onFailed()
     for (const track of media.getTracks()) connection.addTrack(track, media)
   }
 
