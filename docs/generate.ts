@@ -5,6 +5,9 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { configurationPage } from './configuration-page.ts'
 import { errorsPage } from './errors-page.ts'
+import { eventsPage } from './events-page.ts'
+import { httpPage } from './http-page.ts'
+import { metricsPage } from './metrics-page.ts'
 
 interface Page {
   readonly path: string
@@ -13,7 +16,10 @@ interface Page {
 
 const PAGES: readonly Page[] = [
   { path: 'reference/configuration.md', render: configurationPage },
+  { path: 'reference/http.md', render: httpPage },
+  { path: 'reference/events.md', render: eventsPage },
   { path: 'reference/errors.md', render: errorsPage },
+  { path: 'reference/metrics.md', render: metricsPage },
 ]
 
 const isCheck = process.argv.includes('--check')

@@ -184,6 +184,11 @@ const catalogue = {
     title: 'The hub has too many connections',
     help: 'Try again after `retry-after` seconds, or raise `--max-connections`.',
   },
+  MILLRACE_INSPECTOR_NOT_BUILT: {
+    status: 503,
+    title: "The inspector's page is not built",
+    help: 'In a checkout, `npm ci` and `npm run build` build it. Then start the hub again.',
+  },
   MILLRACE_KEYS_UNAVAILABLE: {
     status: 503,
     title: 'The keys of tokens cannot be read',

@@ -20,7 +20,7 @@ import type { Metrics } from './metrics/metrics.ts'
 import { healthRoutes } from './routes/health.ts'
 import { openApiRoute } from './routes/openapi.ts'
 import { welcomeRoute } from './routes/welcome.ts'
-import { CLOSE_GRACE_MS, Service, type ServiceParts } from './service.ts'
+import { Service, type ServiceParts } from './service.ts'
 
 export interface ListenerParts extends Omit<ServiceParts, 'isForUsOnly'> {
   readonly logger: Logger
@@ -55,9 +55,7 @@ export interface Listener extends HttpSide {
 /** Errors: MILLRACE_PORT_TAKEN, MILLRACE_CONFIG_INVALID. */
 export async function startListener(parts: ListenerParts): Promise<Listener> {
   const { config, logger, tls } = parts
-  // Behind a proxy it is as far from loopback as its clients are.
-  const isForUsOnly = isLoopback(config.host) && config.allowedHost.length === 0
-  const service = new Service({ ...parts, isForUsOnly })
+  const service = new Service({ ...parts, isForUsOnly: hubIsForUsOnly(config) })
   const { connections, streams } = service
   const app = createApp({ ...config, logger, tls }, connections, service.abuse)
   await addRoutes(app, service, config)
@@ -97,6 +95,14 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   }
 }
 
+/** Behind a proxy it is as far from loopback as its clients are. */
+function hubIsForUsOnly({ host, allowedHost }: Config): boolean {
+  return isLoopback(host) && allowedHost.length === 0
+}
+
+/** What is left after the drain is cut after this time. */
+export const CLOSE_GRACE_MS = 500
+
 async function addRoutes(app: FastifyInstance, service: Service, config: Config): Promise<void> {
   const { corsOrigin: allowedOrigins, allowedHost: allowedHosts } = config
   // Whoever may not even ask needs no token, and the answer to a bad one is for the page to read.
@@ -104,7 +110,11 @@ async function addRoutes(app: FastifyInstance, service: Service, config: Config)
   await openApiRoute(app)
   await service.addRoutes(app)
   await healthRoutes(app, service.context)
-  await welcomeRoute(app)
+  // Behind a proxy a hub on loopback is not for this machine only.
+  const isForUsOnly = hubIsForUsOnly(config) && config.trustProxy.length === 0
+  const hasInspector = config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly)
+  if (hasInspector) await service.addInspector(app, isForUsOnly)
+  await welcomeRoute(app, hasInspector)
 }
 
 async function listen(app: FastifyInstance, { port, host }: Config, reusePort = false): Promise<void> {

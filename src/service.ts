@@ -23,6 +23,7 @@ import { Metrics } from './metrics/metrics.ts'
 import type { RouteContext } from './routes/context.ts'
 import { errorRoutes } from './routes/errors.ts'
 import { feedRoutes } from './routes/feed.ts'
+import { inspectorRoutes } from './routes/inspector/inspector.ts'
 import { mercureRoutes } from './routes/mercure/mercure.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { publishRoutes } from './routes/publish.ts'
@@ -50,9 +51,6 @@ export interface ServiceParts {
   readonly takesTokens?: boolean
 }
 
-/** What is left after the drain is cut after this time. */
-export const CLOSE_GRACE_MS = 500
-
 export class Service {
   readonly metrics: Metrics
   readonly abuse: AbuseReports
@@ -60,6 +58,7 @@ export class Service {
   readonly hub: Hub
   readonly streams: EventStreams
   readonly questions: ThreadQuestions
+  readonly context: RouteContext
   readonly #parts: ServiceParts
   readonly #presence: Presence
   readonly #authenticator: Authenticator
@@ -81,41 +80,28 @@ export class Service {
     this.questions = new ThreadQuestions(parts.askElsewhere)
     this.#presence = new Presence(this.streams, this.questions, config)
     this.#authenticator = this.#createAuthenticator(parts)
-  }
-
-  /** Aborted when the hub begins to shut down. */
-  get closing(): AbortSignal {
-    return this.#closing.signal
-  }
-
-  get context(): RouteContext {
-    const { config, log, rates } = this.#parts
-    const authenticator = this.#authenticator
-    return {
-      hub: this.hub,
-      streams: this.streams,
-      kinds: nativeStreams(log.epoch, config),
-      regrant: (feed, grant) => this.#regrant(feed, grant),
-      questions: this.questions,
-      presence: this.#presence,
-      anonymous: authenticator.anonymous,
-      rates,
-      limits: config,
-      currentGrant: grant => authenticator.current(grant),
-      closing: this.closing,
-      authCookie: config.authCookie,
-    }
+    this.context = this.#createContext()
   }
 
   /** Has requests of this scope of Fastify say who asks, and adds the routes that every hub has. */
   async addRoutes(app: FastifyInstance): Promise<void> {
     const { config, isForUsOnly, readMetrics, authorize, takesTokens = true } = this.#parts
-    const { context } = this
     authenticate(app, this.#authenticator, { ...config, authorize, takesTokens })
-    for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes]) await routes(app, context)
-    if (config.mercure) await mercureRoutes(app, context, { ...config, isLoopback: isForUsOnly })
+    for (const routes of [publishRoutes, topicRoutes, feedRoutes, sessionRoutes])
+      await routes(app, this.context)
+    if (config.mercure) await mercureRoutes(app, this.context, { ...config, isLoopback: isForUsOnly })
     await metricsRoute(app, () => readMetrics(this.metrics))
     await errorRoutes(app)
+  }
+
+  /** Adds what shows the hub to those who run it. `isForUsOnly`: it is reached from this machine only, through no proxy. */
+  async addInspector(app: FastifyInstance, isForUsOnly: boolean): Promise<void> {
+    await inspectorRoutes(app, this.context, {
+      isOpen: isForUsOnly && !this.#authenticator.takesTokens,
+      readFigures: () => this.metrics.figures(),
+      grantOf: token => this.#authenticator.grantOf(token),
+      logName: this.#parts.config.log,
+    })
   }
 
   /**
@@ -145,6 +131,25 @@ export class Service {
     const regranted = this.streams.regrant(feed, grant)
     if (regranted !== 'unknown' || grant.token === undefined) return regranted
     return this.#parts.renewElsewhere(feed, grant.token)
+  }
+
+  #createContext(): RouteContext {
+    const { config, log, rates } = this.#parts
+    const authenticator = this.#authenticator
+    return {
+      hub: this.hub,
+      streams: this.streams,
+      kinds: nativeStreams(log.epoch, config),
+      regrant: (feed, grant) => this.#regrant(feed, grant),
+      questions: this.questions,
+      presence: this.#presence,
+      anonymous: authenticator.anonymous,
+      rates,
+      limits: config,
+      currentGrant: grant => authenticator.current(grant),
+      closing: this.#closing.signal,
+      authCookie: config.authCookie,
+    }
   }
 
   #createAuthenticator({ config, keys, logger, authorize }: ServiceParts): Authenticator {

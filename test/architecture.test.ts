@@ -58,7 +58,7 @@ t.test('every file exists that ARCHITECTURE.md and the guarantees name', async t
 /** The top-level names under src that the files of a folder import, but for the vocabulary. */
 function importsOf(folder: string): string[] {
   const found = new Set<string>()
-  for (const [path, text] of sources(`${folder}/**/*.ts`)) {
+  for (const [path, text] of sources(`${folder}/**/*.{ts,tsx}`)) {
     for (const [, imported] of text.matchAll(/(?:from |import\()'(\.\.?\/[\w./-]+)'/g)) {
       found.add(join(dirname(path), imported!).split('/')[0]!.replace(/\.ts$/, ''))
     }

@@ -39,6 +39,8 @@ const MAX_CACHED_TOKENS = 10_000
 export class Authenticator {
   /** Of clients that bring no token. */
   readonly anonymous: Grant
+  /** It was made with keys of some kind. */
+  readonly takesTokens: boolean
   readonly #options: AuthenticatorOptions
   readonly #now: () => number
   readonly #remote: RemoteKeys | undefined
@@ -57,8 +59,8 @@ export class Authenticator {
     this.#remote = this.#remoteKeys(options)
     this.#texts = keys
     this.#use(keys)
-    const takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
-    const denial = takesTokens ? 'MILLRACE_TOKEN_MISSING' : (anonymous.denial ?? 'MILLRACE_FORBIDDEN')
+    this.takesTokens = (this.#jwtKeys ?? this.#apiKeys) !== undefined
+    const denial = this.takesTokens ? 'MILLRACE_TOKEN_MISSING' : (anonymous.denial ?? 'MILLRACE_FORBIDDEN')
     this.anonymous = new Grant({ ...anonymous, denial, isAnonymous: true })
   }
 

@@ -102,9 +102,25 @@ export class Grant {
     if (!this.canReceive(wanted)) throw this.#denied(`You may not receive '${wanted}'.`)
   }
 
+  /** All that it grants, as patterns, for whoever asks what a token is good for. */
+  get rights(): Required<Pick<GrantParts, 'publish' | 'receive' | 'presence' | 'isAdmin'>> {
+    return {
+      publish: this.#publish,
+      receive: this.#receive,
+      presence: this.#presence,
+      isAdmin: this.#isAdmin,
+    }
+  }
+
   /** Errors: as for `requirePublish`. */
   requireAdmin(): void {
     if (!this.#isAdmin) throw this.#denied('This is for those who run the hub.')
+  }
+
+  /** For more than metrics, which anonymous clients may be let see. Errors: as for `requirePublish`. */
+  requireAdminToken(): void {
+    if (this.token === undefined) throw this.#denied('This is for those who run the hub, by their token.')
+    this.requireAdmin()
   }
 
   #denied(detail: string): MillraceError {

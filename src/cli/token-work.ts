@@ -3,18 +3,11 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { text as readAll } from 'node:stream/consumers'
-import {
-  decodeJwt,
-  decodeProtectedHeader,
-  importJWK,
-  SignJWT,
-  type CryptoKey,
-  type JWK,
-  type JWTPayload,
-} from 'jose'
+import { importJWK, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose'
 import { isApiKey, makeApiKey } from '../auth/api-keys.ts'
 import { Authenticator } from '../auth/authenticator.ts'
 import { GRANT_CLAIM, patternsFault } from '../auth/claims.ts'
+import { readUnverified, tokenIn } from '../auth/unverified-token.ts'
 import { loadToken } from '../config/client.ts'
 import { environment } from '../config/environment.ts'
 import { appendKey } from './append-key.ts'
@@ -124,7 +117,7 @@ function readText(file: string): string {
 }
 
 export async function explain({ tokenFile, keyFile }: ExplainFlags): Promise<void> {
-  const token = (await givenToken(tokenFile)).trim().replace(/^bearer +/i, '')
+  const token = tokenIn(await givenToken(tokenFile))
   if (token === '')
     throw usageFailure('there is no token: stdin, --token-file and MILLRACE_TOKEN may have one')
   if (isApiKey(token)) {
@@ -151,14 +144,9 @@ async function givenToken(file: string | undefined): Promise<string> {
 }
 
 function describeToken(token: string): string[] {
-  let claims: JWTPayload
-  let header: { alg?: string; kid?: string }
-  try {
-    header = decodeProtectedHeader(token)
-    claims = decodeJwt(token)
-  } catch {
-    throw new Failure('this is no token: a JWT has three parts with a dot between them')
-  }
+  const said = readUnverified(token)
+  if (said === undefined) throw new Failure('this is no token: a JWT has three parts with a dot between them')
+  const { header, claims } = said
   const { publish, receive, presence, admin } = (claims[GRANT_CLAIM] ?? {}) as Record<string, unknown>
   const rows: [string, string][] = [
     ['signed', `${header.alg}${header.kid === undefined ? '' : `, key ${plainly(header.kid)}`}`],

@@ -18,7 +18,7 @@ import type {
   TopicsOptions,
   TopicSummary,
 } from './options.ts'
-import { report, sessionStore } from './platform.ts'
+import { locks, report, sessionStore } from './platform.ts'
 import { publish, topicPath, type Published } from './publish.ts'
 import { Requests } from './requests.ts'
 
@@ -53,7 +53,9 @@ export class HubConnection {
     this.#feedOptions = { requests: this.#requests, silenceMs, lingerMs }
     if (resume !== undefined && store !== undefined) this.#kept = new KeptPosition(store, resume)
     if (onStatus !== undefined) this.#statusListeners.add(onStatus)
-    this.#source = new Feeds(this.#feedOptions, this.#host)
+    const { share = false } = options
+    if (share === false || locks() === undefined) this.#source = new Feeds(this.#feedOptions, this.#host)
+    else void this.#share(share === true ? url : share)
   }
 
   /** Now; `onStatus` tells when it changes. */
@@ -119,12 +121,12 @@ export class HubConnection {
     topic: string,
     { signal, ...query }: HistoryOptions = {},
   ): Promise<HistoryPage<Data>> {
-    return this.#requests.json(topicPath(topic) + queryOf(query), { signal: signal ?? null })
+    return this.#requests.json(topicPath(topic) + queryOf(query), { signal })
   }
 
   /** The topics that may be received, in the order of their names. Errors: MillraceError. */
   async topics({ signal, ...query }: TopicsOptions = {}): Promise<readonly TopicSummary[]> {
-    const init = { signal: signal ?? null }
+    const init = { signal }
     const answer = await this.#requests.json<{ topics: TopicSummary[] }>(`/topics${queryOf(query)}`, init)
     return answer.topics
   }
@@ -136,6 +138,20 @@ export class HubConnection {
     for (const feed of this.#own.values()) feed.close()
     this.#source?.close()
     this.#statusChanged()
+  }
+
+  async #share(name: string): Promise<void> {
+    try {
+      const { SharedFeeds } = await import('./shared-feeds.ts')
+      if (this.#closing.signal.aborted) return
+      this.#source = new SharedFeeds(name, this.#feedOptions, this.#host)
+    } catch (error) {
+      report(error)
+      this.#source = new Feeds(this.#feedOptions, this.#host)
+    }
+    for (const subscription of this.#subscriptions) {
+      if (!this.#own.has(subscription)) this.#source.add(subscription)
+    }
   }
 
   #subscribe(

@@ -1,29 +1,16 @@
 // One `/feed` stream and its members: opened, changed while it is open, reopened from its cursor whenever it ends, and
 // closed a moment after the last member has left.
 
-import type { EventSourceMessage } from 'eventsource-parser'
-import {
-  BYE,
-  GAP,
-  OPEN,
-  PRESENCE,
-  RESET,
-  TOPICS,
-  type ByeData,
-  type GapData,
-  type OpenData,
-  type PresenceData,
-  type ResetData,
-} from '../protocol/control-events.ts'
 import { Backoff, pause } from './backoff.ts'
+import { Delivery } from './delivery.ts'
 import { readEventStream, SilenceWatch } from './event-stream.ts'
-import type { Member, Notice } from './member.ts'
+import type { Member } from './member.ts'
 import { clientError, MillraceError } from './millrace-error.ts'
-import type { HubEvent, Status } from './options.ts'
+import type { Status } from './options.ts'
 import { isOffline } from './platform.ts'
 import { keepTokenFresh, renewToken } from './renewal.ts'
 import type { Requests } from './requests.ts'
-import { fitsUrl, Roster, topicsOf } from './roster.ts'
+import { fitsUrl, topicsOf, type Roster } from './roster.ts'
 
 export interface FeedOptions {
   readonly requests: Requests
@@ -54,21 +41,11 @@ const AGAIN = new Error('again')
 
 export class Feed {
   status: Status = { state: 'idle' }
-  /** Everything up to here was handed out to those on the stream. */
-  cursor: string | undefined
   readonly #options: FeedOptions
   readonly #host: FeedHost
-  readonly #roster = new Roster()
   readonly #backoff = new Backoff()
   #abort = new AbortController()
   #open: OpenFeed | undefined
-  /** Whom the stream is being opened with, or who is being added. What comes without an `id:` line is theirs. */
-  #batch: readonly Member[] = []
-  /** Since the change began, those on the stream were told of a gap, which has states without an `id:` line behind it. */
-  #hasGap = false
-  /** Where the batch has got to, on its way to the cursor. */
-  #batchCursor: string | undefined
-  #isOpening = false
   #isRunning = false
   #isChanging = false
   #isClosed = false
@@ -83,14 +60,35 @@ export class Feed {
   #linger: ReturnType<typeof setTimeout> | undefined
   #stopRenewal: (() => void) | undefined
 
+  readonly #delivery = new Delivery({
+    onOpen: (name, topics) => this.#opened({ name, topics: new Set(topics) }),
+    onTopics: topics => (this.#open!.topics = new Set(topics)),
+    onBye: reason => (this.#bye = clientError('CLIENT_BYE', reason)),
+    onBatchEnd: () => {
+      this.#changed?.()
+      this.#takeTurn()
+    },
+  })
+  readonly #roster: Roster = this.#delivery.roster
+
   constructor(options: FeedOptions, host: FeedHost) {
     this.#options = options
     this.#host = host
   }
 
+  /** Everything up to here was handed out to those on the stream. */
+  get cursor(): string | undefined {
+    return this.#delivery.cursor
+  }
+
   /** The topics of those that have got to the cursor. */
   get topics(): ReadonlySet<string> {
     return topicsOf(this.#roster.onStream)
+  }
+
+  /** Whether the member has got to the cursor. */
+  has(member: Member): boolean {
+    return this.#roster.isOnStream(member)
   }
 
   add(member: Member): void {
@@ -115,6 +113,7 @@ export class Feed {
     queueMicrotask(() => {
       this.#isTurnDue = false
       clearTimeout(this.#linger)
+      if (this.#isClosed) return
       if (this.#roster.size === 0) {
         this.#linger = setTimeout(() => this.#abort.abort(AGAIN), this.#options.lingerMs)
       } else if (this.#isRunning) void this.#change()
@@ -142,7 +141,7 @@ export class Feed {
       const init = { headers: { accept: 'text/event-stream' }, signal: abort.signal }
       const response = await this.#options.requests.send(path, init, { withFreshToken: true })
       await readEventStream(response, watch, {
-        onMessage: message => this.#take(message),
+        onMessage: message => this.#delivery.take(message),
         onRetry: retryMs => (this.#retryMs = retryMs),
         onChunk: () => {
           this.#host.onProgress?.(this)
@@ -157,7 +156,7 @@ export class Feed {
         return clientError('CLIENT_CUT', 'The stream broke off.', { cause: error })
       }
       if (this.#open !== undefined || !error.isRefusal) return error
-      this.#refuse(this.#batch, error)
+      this.#refuse(this.#delivery.batch, error)
       return undefined
     } finally {
       watch.stop()
@@ -168,15 +167,16 @@ export class Feed {
 
   /** Whom to open the stream with, and where: those that were on it, else the first who wait. */
   #beginning(): string {
+    const delivery = this.#delivery
     const before = this.#roster.onStream
-    if (this.cursor === undefined || !fitsUrl(before)) this.#roster.unsettle(this.cursor)
+    if (delivery.cursor === undefined || !fitsUrl(before)) this.#roster.unsettle(delivery.cursor)
     const resumed = this.#roster.onStream
-    this.#batch = resumed.length > 0 ? resumed : this.#roster.nextBatch()
-    this.#isOpening = true
+    const batch = resumed.length > 0 ? resumed : this.#roster.nextBatch()
+    const after = resumed.length > 0 ? delivery.cursor : batch[0]!.after
+    delivery.begin(batch, true)
+    delivery.cursor = after === 'earliest' ? undefined : after
     this.#bye = undefined
-    const after = resumed.length > 0 ? this.cursor : this.#batch[0]!.after
-    this.cursor = after === 'earliest' ? undefined : after
-    const query = [...topicsOf(this.#batch)].map(topic => `topic=${encodeURIComponent(topic)}`)
+    const query = [...topicsOf(batch)].map(topic => `topic=${encodeURIComponent(topic)}`)
     if (after !== undefined) query.push(`after=${encodeURIComponent(after)}`)
     if (this.#options.withPresence === true) query.push('presence=true')
     return `/feed?${query.join('&')}`
@@ -185,7 +185,7 @@ export class Feed {
   #ended(): void {
     this.#stopRenewal?.()
     this.#open = undefined
-    this.#endBatch()
+    this.#delivery.endBatch()
   }
 
   async #wait(trouble: MillraceError): Promise<void> {
@@ -205,93 +205,24 @@ export class Feed {
     this.#host.onStatus()
   }
 
-  #take({ id, event, data }: EventSourceMessage): void {
-    const content: unknown = JSON.parse(data)
-    if (event === OPEN) this.#opened(content as OpenData)
-    // An id is where the stream stands: all that came before it, such as states, has been handed over.
-    if (id !== undefined && (this.#isOpening || event === TOPICS)) this.#settle()
-    if (event === undefined) this.#hand(content as HubEvent, id)
-    else this.#control(event, content, id)
-    if (id !== undefined) this.cursor = id
-  }
-
-  #opened({ feed, topics }: OpenData): void {
-    this.#open = { name: feed, topics: new Set(topics) }
+  #opened(open: OpenFeed): void {
+    this.#open = open
     this.#wasOpen = true
     this.#backoff.succeeded()
-    this.#stopRenewal = keepTokenFresh(this.#options.requests, feed)
+    this.#stopRenewal = keepTokenFresh(this.#options.requests, open.name)
     this.#setStatus({ state: 'open' })
-    // From the earliest on, there is no id before the first event, and no state.
-    if (this.#batch[0]?.after === 'earliest') this.#settle()
-  }
-
-  #hand(event: HubEvent, id: string | undefined): void {
-    const notice: Notice = { kind: 'event', event: id === undefined ? event : { id, ...event } }
-    if (id === undefined && event.id !== undefined) this.#batchCursor = event.id
-    this.#tell(id, notice, event.topic)
-  }
-
-  #control(type: string, content: unknown, id: string | undefined): void {
-    if (type === GAP) {
-      this.#tell(id, { kind: 'gap', gap: content as GapData })
-      if (id !== undefined) this.#hasGap = true
-    } else if (type === RESET) {
-      const { topic } = content as ResetData
-      this.#tell(id, { kind: 'reset', reset: { topic, ...(id !== undefined && { id }) } }, topic)
-    } else if (type === PRESENCE) {
-      for (const member of this.#roster.onStream) {
-        member.take({ kind: 'presence', presence: content as PresenceData })
-      }
-    } else if (type === TOPICS) {
-      this.#open!.topics = new Set((content as OpenData).topics)
-    } else if (type === BYE) {
-      this.#bye = clientError('CLIENT_BYE', (content as ByeData).reason)
-    }
-  }
-
-  /** With an `id:` line it is for those on the stream, without one for those that are being added, if anybody is. */
-  #tell(id: string | undefined, notice: Notice, topic?: string): void {
-    const isForBatch = id === undefined && this.#batch.length > 0
-    if (isForBatch) {
-      for (const member of this.#batch) {
-        if (this.#roster.has(member) && (topic === undefined || member.matches(topic))) member.take(notice)
-      }
-    }
-    if (isForBatch && !this.#hasGap) return
-    const { onStream } = this.#roster
-    for (const member of topic === undefined ? onStream : this.#roster.of(topic)) {
-      if (this.#roster.has(member)) member.take(notice)
-    }
-  }
-
-  #settle(): void {
-    const settled = this.#roster.settle(this.#batch)
-    this.#batchCursor = undefined
-    this.#endBatch()
-    for (const member of settled) member.take({ kind: 'ready' })
-    this.#takeTurn()
-  }
-
-  #endBatch(): void {
-    // Whoever has not arrived goes on where it was.
-    if (this.#batchCursor !== undefined) for (const member of this.#batch) member.after = this.#batchCursor
-    this.#batchCursor = undefined
-    this.#batch = []
-    this.#isOpening = false
-    this.#changed?.()
   }
 
   /** Adds who waits and takes away what nobody wants any more, a batch at a time. */
   async #change(): Promise<void> {
     const open = this.#open
-    if (open === undefined || this.#isChanging || this.#batch.length > 0) return
+    if (open === undefined || this.#isChanging || this.#delivery.batch.length > 0) return
     const wanted = this.#roster.topics
     const remove = [...open.topics].filter(topic => !wanted.has(topic))
     const batch = this.#roster.nextBatch()
     if (batch.length + remove.length === 0 || wanted.size === 0) return
     this.#isChanging = true
-    this.#hasGap = false
-    this.#batch = batch
+    this.#delivery.begin(batch, false)
     const changed = new Promise<void>(resolve => (this.#changed = resolve))
     try {
       await this.#options.requests.json(`/feed/${open.name}`, {
@@ -311,7 +242,7 @@ export class Feed {
   }
 
   async #changeFailed(batch: readonly Member[], error: MillraceError): Promise<void> {
-    this.#endBatch()
+    this.#delivery.endBatch()
     if (batch.length === 0) this.#open!.topics = new Set()
     if (error.status === 404 && !this.#wasMissing) {
       // It may have ended without our having heard of it.
@@ -329,9 +260,11 @@ export class Feed {
 
   /** The stream's token may be older than the right to what is added: tries a new one, once for each member. */
   async #renewFor(batch: readonly Member[]): Promise<boolean> {
-    const isNews = batch.some(member => !this.#renewedFor.has(member))
+    const { requests } = this.#options
+    if (!requests.canRenew || batch.every(member => this.#renewedFor.has(member))) return false
     for (const member of batch) this.#renewedFor.add(member)
-    return isNews && (await renewToken(this.#options.requests, this.#open!.name))
+    if (!(await renewToken(requests, this.#open!.name))) this.#abort.abort(AGAIN)
+    return true
   }
 
   /** The hub has refused to open or change the stream for them: with one of them at least it always will. */

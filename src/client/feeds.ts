@@ -43,6 +43,11 @@ export class Feeds implements Source {
     this.#places.delete(member)
   }
 
+  /** Whether it has got to the cursor that `onProgress` tells. */
+  isAtCursor(member: Member): boolean {
+    return this.#places.get(member) === this.#feeds[0] && this.#feeds[0]?.has(member) === true
+  }
+
   close(): void {
     for (const feed of this.#feeds) feed.close()
   }

@@ -67,7 +67,7 @@ interface Problem {
 
 /** What an answer that is not 2xx says. */
 export async function errorOf(response: Response): Promise<MillraceError> {
-  const facts = { status: response.status, retryAfterMs: retryAfterMs(response.headers.get('retry-after')) }
+  const facts = { status: response.status, retryAfterMs: retryDelayMs(response.headers.get('retry-after')) }
   const text = await response.text().catch(() => '')
   try {
     const { code, detail } = JSON.parse(text) as Problem
@@ -80,11 +80,15 @@ export async function errorOf(response: Response): Promise<MillraceError> {
 
 export function strangeAnswer(response: Response, facts: ErrorFacts = {}): MillraceError {
   const type = response.headers.get('content-type') ?? 'no type'
-  return clientError('CLIENT_STRANGE_ANSWER', `The answer is not a hub's: ${response.status}, ${type}.`, facts)
+  return clientError(
+    'CLIENT_STRANGE_ANSWER',
+    `The answer is not a hub's: ${response.status}, ${type}.`,
+    facts,
+  )
 }
 
 // RFC 9110, section 10.2.3: seconds, or a date.
-function retryAfterMs(value: string | null): number | undefined {
+function retryDelayMs(value: string | null): number | undefined {
   if (value === null) return undefined
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
   return Number.isNaN(ms) ? undefined : Math.max(0, ms)

@@ -7,9 +7,19 @@ interface EventSource {
   removeEventListener?(type: string, listener: () => void): void
 }
 
+/** Web Locks, as far as they are used. */
+export interface Locks {
+  request(
+    name: string,
+    options: { readonly signal: AbortSignal },
+    hold: () => Promise<void>,
+  ): Promise<unknown>
+}
+
 interface Platform extends EventSource {
   readonly document?: EventSource & { readonly visibilityState: string }
-  readonly navigator?: { readonly onLine?: boolean }
+  readonly navigator?: { readonly onLine?: boolean; readonly locks?: Locks }
+  readonly BroadcastChannel?: unknown
   readonly sessionStorage?: KeyValueStore
   reportError?(error: unknown): void
 }
@@ -56,4 +66,9 @@ export function randomId(): string {
   if (random.randomUUID !== undefined) return random.randomUUID()
   const bytes = random.getRandomValues(new Uint8Array(16))
   return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** Undefined where tabs cannot find each other: without TLS, or in an old browser. */
+export function locks(): Locks | undefined {
+  return platform.BroadcastChannel === undefined ? undefined : platform.navigator?.locks
 }

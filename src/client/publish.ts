@@ -27,7 +27,7 @@ export async function publish(
     method: state ? 'PUT' : 'POST',
     headers: { 'content-type': isText ? 'text/plain' : 'application/json', 'idempotency-key': key },
     body,
-    signal: signal ?? null,
+    signal,
   }
   for (const backoff = new Backoff(); ;) {
     signal?.throwIfAborted()

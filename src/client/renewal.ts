@@ -28,7 +28,6 @@ export function keepTokenFresh(requests: Requests, feed: string): () => void {
 
 /** Whether the stream has a new token now. */
 export async function renewToken(requests: Requests, feed: string): Promise<boolean> {
-  if (!requests.canRenew) return false
   try {
     await requests.send(`/feed/${feed}/token`, { method: 'POST' }, { withFreshToken: true })
     return true

@@ -5,6 +5,13 @@ import type { ConnectOptions } from './options.ts'
 
 export type RequestsOptions = Pick<ConnectOptions, 'token' | 'credentials' | 'fetch'>
 
+export interface HubRequest {
+  readonly method?: string
+  readonly headers?: { readonly [name: string]: string }
+  readonly body?: string
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface SendOptions {
   /** The token is asked for anew, however good the last one is. */
   readonly withFreshToken?: boolean
@@ -38,7 +45,11 @@ export class Requests {
    * Resolves with an answer of 2xx. After a 401 the token is asked for once more.
    * Errors: MillraceError; whatever the signal was aborted with.
    */
-  async send(path: string, init: RequestInit, { withFreshToken = false }: SendOptions = {}): Promise<Response> {
+  async send(
+    path: string,
+    init: HubRequest,
+    { withFreshToken = false }: SendOptions = {},
+  ): Promise<Response> {
     const response = await this.#fetch(path, init, withFreshToken)
     if (response.ok) return response
     const error = await errorOf(response)
@@ -49,9 +60,9 @@ export class Requests {
   }
 
   /** The JSON of an answer that comes in time. */
-  async json<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
+  async json<Answer>(path: string, init: HubRequest): Promise<Answer> {
     const timeout = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
-    const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout
+    const signal = init.signal !== undefined ? AbortSignal.any([init.signal, timeout]) : timeout
     try {
       const headers = { accept: 'application/json', ...init.headers }
       const response = await this.send(path, { ...init, headers, signal })
@@ -62,13 +73,14 @@ export class Requests {
     }
   }
 
-  async #fetch(path: string, init: RequestInit, withFreshToken: boolean): Promise<Response> {
+  async #fetch(path: string, init: HubRequest, withFreshToken: boolean): Promise<Response> {
     const token = await this.#currentToken(withFreshToken)
     const authorization = token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` }
     const { fetch: ownFetch = fetch, credentials = 'same-origin' } = this.#options
     try {
-      const headers = { ...(init.headers as Record<string, string> | undefined), ...authorization }
-      return await ownFetch(this.#url + path, { cache: 'no-store', ...init, credentials, headers })
+      const headers = { ...init.headers, ...authorization }
+      const { signal = null } = init
+      return await ownFetch(this.#url + path, { cache: 'no-store', ...init, signal, credentials, headers })
     } catch (error) {
       if (init.signal?.aborted === true) throw init.signal.reason
       throw clientError('CLIENT_NO_ANSWER', 'The hub could not be reached.', { cause: error })

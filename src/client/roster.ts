@@ -24,6 +24,10 @@ export class Roster {
     return this.#onStream.has(member) || this.#waiting.has(member)
   }
 
+  isOnStream(member: Member): boolean {
+    return this.#onStream.has(member)
+  }
+
   add(member: Member): void {
     this.#waiting.add(member)
   }

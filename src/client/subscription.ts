@@ -25,6 +25,7 @@ export class ActiveSubscription implements Subscription, Member {
   readonly #onClose: (subscription: ActiveSubscription) => void
   /** What was handed out last: whatever the ways that events come by, none comes twice. */
   #last = ''
+  #isReady = false
 
   constructor(
     topics: readonly string[],
@@ -60,8 +61,10 @@ export class ActiveSubscription implements Subscription, Member {
       run(onGap ?? orElse, gap)
     } else if (notice.kind === 'reset') run(onReset, notice.reset)
     else if (notice.kind === 'presence') run(onPresence, notice.presence)
-    else if (notice.kind === 'ready') run(onReady, undefined)
-    else {
+    else if (notice.kind === 'ready') {
+      if (!this.#isReady) run(onReady, undefined)
+      this.#isReady = true
+    } else {
       this.close()
       this.#report(notice.error)
     }

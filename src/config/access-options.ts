@@ -30,6 +30,13 @@ export const accessOptions = {
     description: 'Anyone may read `/metrics`; else an admin grant is needed.',
     offDescription: 'Let nobody read `/metrics` without an admin grant.',
   }),
+  inspector: Type.Enum(['auto', 'on', 'off'] as const, {
+    group: 'Access',
+    placeholder: 'auto|on|off',
+    default: 'auto',
+    description:
+      'Serve the inspector at `/inspector`: a page that shows operators what flows. `auto`: while the host is loopback, with no proxy in front. It needs an admin grant, but for a hub on loopback that takes no tokens.',
+  }),
   jwtKey: Type.Optional(
     Type.String({
       group: 'Access',
@@ -112,6 +119,13 @@ export const accessOptions = {
         "Where clients reach the hub, if a proxy stands between: `https://hub.example.org`. Its host is an allowed one, and its pages are the hub's own.",
     }),
   ),
+  trustProxy: Type.Array(Type.String(), {
+    group: 'Access',
+    placeholder: 'address',
+    defaultNote: 'none',
+    description:
+      'Proxies whose `X-Forwarded-For` is believed, as addresses or networks such as `10.0.0.0/8`: rates and the log go by the client that it names, and `maxConnectionsPerAddress` does not count the connections of the proxies.',
+  }),
   allowedHost: Type.Array(Type.String(), {
     group: 'Access',
     placeholder: 'name',

@@ -1,6 +1,6 @@
 // The rules that involve more than one option, or more than an option's type.
 
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { MillraceError } from '../errors.ts'
 import { patternFault } from '../event.ts'
 import { flagName } from './option-names.ts'
@@ -16,6 +16,7 @@ export function checkConfig(config: Config, given: GivenOptions): void {
     openHostFault(config, given) ??
     tokenFault(config) ??
     publicUrlFault(config) ??
+    trustProxyFault(config) ??
     listFault(config) ??
     retentionFault(config)
   if (fault !== undefined) throw new MillraceError('MILLRACE_CONFIG_INVALID', fault)
@@ -87,6 +88,24 @@ function tokenFault({ jwtKey, jwtKeyFile, jwksUrl, jwtAudience }: Config): strin
 function publicUrlFault({ publicUrl }: Config): string | undefined {
   if (publicUrl === undefined || (isOrigin(publicUrl) && /^https?:/.test(publicUrl))) return undefined
   return `--public-url is ${JSON.stringify(publicUrl)}, but it takes a scheme, a host and perhaps a port: https://hub.example.org`
+}
+
+function trustProxyFault({ trustProxy }: Config): string | undefined {
+  const odd = trustProxy.find(proxy => !isNetwork(proxy))
+  if (odd === undefined) return undefined
+  return `--trust-proxy has ${JSON.stringify(odd)}, but it takes addresses and networks: 127.0.0.1, 10.0.0.0/8`
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix = '0', ...rest] = text.split('/')
+  const family = isIP(address)
+  return (
+    family !== 0 &&
+    !address.includes('%') &&
+    rest.length === 0 &&
+    /^\d{1,3}$/.test(prefix) &&
+    Number(prefix) <= (family === 4 ? 32 : 128)
+  )
 }
 
 function listFault(config: Config): string | undefined {

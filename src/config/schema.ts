@@ -306,7 +306,7 @@ export const configSchema = Type.Object(
       minimum: 0,
       maximum: 10_000_000,
       description:
-        'How many connections one address has at once, an IPv6 network of 64 bits being one. 0 means no limit: behind a proxy, all clients have its address.',
+        'How many connections one address has at once, an IPv6 network of 64 bits being one. 0 means no limit. Those of a proxy that `trustProxy` names are not counted; behind any other, all clients share its address.',
     }),
     maxStreamsPerConnection: Type.Integer({
       group: 'Connections',
@@ -441,6 +441,7 @@ export const DEFAULTS: Config = Object.freeze({
   jwtAlgorithms: Object.freeze([]),
   jwtIssuer: Object.freeze([]),
   jwtAudience: Object.freeze([]),
+  trustProxy: Object.freeze([]),
   allowedHost: Object.freeze([]),
   retention: Object.freeze([]),
   compressionExclude: Object.freeze([]),

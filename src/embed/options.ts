@@ -33,6 +33,7 @@ const APPS_OWN = [
   'certsDir',
   'corsOrigin',
   'allowedHost',
+  'trustProxy',
   'maxConnections',
   'maxConnectionsPerAddress',
   'maxOverheadRate',
@@ -40,6 +41,7 @@ const APPS_OWN = [
   'pingTimeoutMs',
   'idleTimeoutMs',
   'headTimeoutMs',
+  'inspector',
   'logLevel',
   'logFormat',
 ] as const satisfies readonly OptionName[]
@@ -52,11 +54,11 @@ export interface MillraceOptions extends HubOptions {
   /** Where the routes stand: `/push` makes `/push/topics/...` and `/push/feed`. */
   readonly prefix: string
   /**
-   * What the request may do, by what the app knows of it (a session, say). Undefined: what its token grants, if the hub takes
+   * What the request may do, by what the app knows of it (a session, say). Nothing: what its token grants, if the hub takes
    * tokens, else what anonymous clients may do. What it throws is answered as whatever else the app throws.
    */
   readonly authorize?:
-    | ((request: FastifyRequest) => AppGrant | undefined | Promise<AppGrant | undefined>)
+    | ((request: FastifyRequest) => AppGrant | null | undefined | Promise<AppGrant | null | undefined>)
     | undefined
 }
 

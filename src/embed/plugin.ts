@@ -16,7 +16,7 @@ import { openLog } from '../log/open-log.ts'
 import { registerLogMetrics } from '../metrics/metrics.ts'
 import { formatId } from '../protocol/ids.ts'
 import { openApiRoute } from '../routes/openapi.ts'
-import { CLOSE_GRACE_MS, Service } from '../service.ts'
+import { Service } from '../service.ts'
 import { watchKeys } from '../config/watch-keys.ts'
 import { authorizeBy } from './app-grant.ts'
 import type { AppHub } from './app-hub.ts'
@@ -43,6 +43,7 @@ const embed: FastifyPluginAsync<MillraceOptions> = async (app, options) => {
     await log.close()
   })
   const service = createService(app, checked, options, { log, keys })
+  app.addHook('onClose', async () => service.hub.close())
   const requests = new OpenRequests()
   app.addHook('preClose', () => goodbye(service, requests, config.drainMs))
   watchKeys(keys, service, app.log)
@@ -51,7 +52,7 @@ const embed: FastifyPluginAsync<MillraceOptions> = async (app, options) => {
 }
 
 // Its options and its default export are named once: `import millrace from 'millrace'`.
-export const millrace = fastifyPlugin(embed, { fastify: '^5.12.0', name: 'millrace' })
+export const millrace = fastifyPlugin(embed, { fastify: '^5.12.8', name: 'millrace' })
 
 const HUB_TAKEN =
   "this app has an 'app.hub' already. Register the plugin once, or each time in a scope of its own: app.register(async scope => { await scope.register(millrace, ...) })"
@@ -100,18 +101,19 @@ async function addRoutes(
   await service.addRoutes(scope)
 }
 
-/** Before the server stops listening, which it cannot while streams live. */
+/**
+ * The server waits for this before it stops listening, so streams are not ended one after the other as by a hub of its own:
+ * whoever came back meanwhile would get a 503, which an EventSource takes for the last word.
+ */
 async function goodbye(service: Service, requests: OpenRequests, drainMs: number): Promise<void> {
   service.beginToClose()
-  const drainedBy = performance.now() + drainMs
-  await service.streams.drain(drainMs)
-  await requests.end(Math.max(0, drainedBy - performance.now()) + CLOSE_GRACE_MS)
-  service.hub.close()
+  await service.streams.drain(0)
+  void requests.end(drainMs)
 }
 
 function createAppHub(
   app: FastifyInstance,
-  { hub, closing }: Service,
+  { hub, context }: Service,
   limits: CheckedOptions['config'],
 ): AppHub {
   return {
@@ -125,7 +127,7 @@ function createAppHub(
         ...options,
         onEvent,
         onError: error => app.log.error({ err: error, topics }, 'a subscription of the app has failed'),
-        closing,
+        closing: context.closing,
       }),
   }
 }

@@ -2,12 +2,15 @@
 
 import type { Logger } from 'pino'
 
-/**
- * `protocol`: HTTP/2 itself was violated (rapid reset, a flood of frames, malformed heads). `overhead`: frames that
- * carry nothing. `late`: a handshake, head or body that did not go on. `unread`: an answer that nobody read.
- * `held`: more bodies and answers at once than a connection may have.
- */
-export type AbuseReason = 'protocol' | 'overhead' | 'late' | 'unread' | 'held'
+export const ABUSE_REASONS = {
+  protocol: 'HTTP/2 itself was violated: rapid reset, a flood of frames, malformed heads',
+  overhead: 'frames that carry nothing',
+  late: 'a handshake, head or body that did not go on',
+  unread: 'an answer that nobody read',
+  held: 'more bodies and answers at once than a connection may have',
+} as const
+
+export type AbuseReason = keyof typeof ABUSE_REASONS
 
 // An attack must not fill the disk.
 const LOG_EVERY_MS = 1000

@@ -9,11 +9,14 @@ import type { TlsMaterial } from './certificates.ts'
 import type { Connections } from './connections.ts'
 import { PROBLEM_MEDIA_TYPE, problemText, sendProblem } from './problem.ts'
 import { addRequestRules, type RequestRulesOptions } from './request-rules.ts'
+import { trustedProxies } from './trusted-proxies.ts'
 
 export interface AppOptions extends RequestRulesOptions {
   readonly logger: Logger
   /** Certificate and key; absent: plain HTTP/1.1. */
   readonly tls?: TlsMaterial | undefined
+  /** Whose `X-Forwarded-For` says who the client is. */
+  readonly trustProxy: readonly string[]
   readonly maxStreamsPerConnection: number
   /** How long a TLS handshake may take, and a request's head on HTTP/1.1, in milliseconds. */
   readonly headTimeoutMs: number
@@ -46,6 +49,8 @@ export function createApp(
     // What is said of a request names it; a logger for each would cost more than most requests do.
     childLoggerFactory: logger => logger,
     exposeHeadRoutes: false,
+    // It makes `request.ip`. What else it makes, from headers that proxies hand through, is used nowhere.
+    trustProxy: options.trustProxy.length > 0 && trustedProxies(options.trustProxy),
     // Fastify sets it on plain servers itself.
     keepAliveTimeout: options.idleTimeoutMs,
     // Fastify's own answer while closing is no problem document; see `refuseWhileClosing`.

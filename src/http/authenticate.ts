@@ -1,7 +1,7 @@
 // Who asks: the token of a request, from its header, its cookie or, where that is enabled, its query, and the grant it has;
 // or what somebody else says of the request.
 
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Authenticator } from '../auth/authenticator.ts'
 import type { Grant } from '../auth/grant.ts'
 import { MillraceError } from '../errors.ts'
@@ -49,7 +49,7 @@ export function authenticate(
 ): void {
   const { authorize } = sources
   app.decorateRequest('grant')
-  app.addHook('onRequest', (request, _reply, done) => {
+  const find = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.grant = authenticator.anonymous
     if (request.routeOptions.config?.isPublic === true) return done()
     const grant =
@@ -59,7 +59,10 @@ export function authenticate(
     if (grant instanceof Promise) return void found(grant, request, done)
     request.grant = grant
     done()
-  })
+  }
+  // Whoever knows the request by its own hooks needs all of them to have run.
+  if (authorize === undefined) app.addHook('onRequest', find)
+  else app.addHook('preHandler', find)
 }
 
 /** Errors: those of a `TokenFinder` and of `Authenticator.grantOf`. */

@@ -11,12 +11,15 @@ import type { ConnectionCounts } from './connection-counts.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { OverheadGuard, type Explained, type OverheadOptions } from './overhead.ts'
 import { Rounds } from './rounds.ts'
+import { trustedProxies } from './trusted-proxies.ts'
 
 export interface ConnectionsOptions extends OverheadOptions {
   /** More connections than this are told 503 on their first request. */
   readonly maxConnections: number
   /** More than these of one address are told 429; 0: no limit. */
   readonly maxConnectionsPerAddress: number
+  /** Proxies: their connections are those of many clients. */
+  readonly trustProxy: readonly string[]
   /** How often an HTTP/2 peer is sent a PING, in milliseconds. */
   readonly pingIntervalMs: number
   /** How long it may take to answer, in milliseconds; twice as long if it sends something else meanwhile. */
@@ -56,6 +59,7 @@ export class Connections {
   readonly #counts: ConnectionCounts
   readonly #pings: Rounds<Http2Session>
   readonly #overhead: OverheadGuard
+  readonly #isProxy: (address: string | undefined) => boolean
   /** TCP connections, those without a TLS handshake too. */
   readonly #raw = new Set<Socket>()
   readonly #sockets = new WeakMap<Http2Session | Socket, Socket>()
@@ -66,6 +70,7 @@ export class Connections {
     this.#abuse = abuse
     this.#counts = counts
     this.#overhead = new OverheadGuard(options)
+    this.#isProxy = trustedProxies(options.trustProxy)
     this.#pings = new Rounds(options.pingIntervalMs, session => this.#ping(session))
   }
 
@@ -183,7 +188,7 @@ export class Connections {
   #overLimit(address: string | undefined): HttpConnection['overLimit'] {
     const { maxConnections, maxConnectionsPerAddress: maxPerAddress } = this.#options
     if (this.#counts.connections >= maxConnections) return 'hub'
-    if (maxPerAddress === 0 || address === undefined) return undefined
+    if (maxPerAddress === 0 || address === undefined || this.#isProxy(address)) return undefined
     return this.#counts.connectionsOf(address) >= maxPerAddress ? 'address' : undefined
   }
 

@@ -4,7 +4,7 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
-import { originOf } from './public-origin.ts'
+import { hostOf, originOf, requestedOrigin } from './public-origin.ts'
 
 export interface CrossOriginOptions {
   /** Origins as browsers spell them, such as `https://app.example.org`. */
@@ -23,7 +23,7 @@ export async function crossOrigin(app: FastifyInstance, options: CrossOriginOpti
   app.addHook('onRequest', (request, reply, done) => {
     // Any name can be made to resolve to this machine (DNS rebinding): then a foreign page is of the same origin.
     if (answersToSome && !isOwnHost(request, { isLoopback, allowedHosts })) {
-      throw new MillraceError('MILLRACE_HOST_FORBIDDEN', `This hub does not answer to '${request.host}'.`)
+      throw new MillraceError('MILLRACE_HOST_FORBIDDEN', `This hub does not answer to '${hostOf(request)}'.`)
     }
     const { origin } = request.headers
     if (origin === undefined) return done()
@@ -55,7 +55,7 @@ const EXPOSED_HEADERS = [
 ]
 
 export function isSameOrigin(origin: string, request: FastifyRequest): boolean {
-  return origin === originOf(request) || origin === `${request.protocol}://${request.host}`
+  return origin === originOf(request) || origin === requestedOrigin(request)
 }
 
 function isAllowed(origin: string, { allowedOrigins, isLoopback }: CrossOriginOptions): boolean {
@@ -66,7 +66,7 @@ function isOwnHost(
   request: FastifyRequest,
   { isLoopback, allowedHosts }: Pick<CrossOriginOptions, 'isLoopback' | 'allowedHosts'>,
 ): boolean {
-  const { host } = request
+  const host = hostOf(request)
   // Browsers always name the host.
   if (host === '' || loopbackHost.test(host)) return true
   const name = host.replace(/:\d+$/, '').toLowerCase()

@@ -92,6 +92,11 @@ export class EventStream implements Sink {
     return this.#written - this.#outgoing.writableLength
   }
 
+  /** What was written and the connection has not taken yet. */
+  get bufferedBytes(): number {
+    return (this.#rest ?? []).reduce((sum, { length }) => sum + length, this.#outgoing.writableLength)
+  }
+
   get isCompressing(): boolean {
     return this.#gzip !== undefined
   }

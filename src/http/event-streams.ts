@@ -21,7 +21,7 @@ import { Expiries } from './expiries.ts'
 import type { HeldPiece } from './held-bytes.ts'
 import { Rounds } from './rounds.ts'
 import type { StreamKind } from './stream-kind.ts'
-import { ownerOf, reportEnd } from './stream-report.ts'
+import { ownerOf, reportEnd, type StreamOwner } from './stream-report.ts'
 
 export interface EventStreamsOptions extends EventStreamOptions, CompressionOptions {
   readonly maxStreamsPerConnection: number
@@ -38,6 +38,7 @@ export interface OpenStream {
   readonly subscriber: Subscriber
   /** What it follows. */
   readonly selector: Selector
+  readonly owner: StreamOwner
   grant: Grant
   /** What its names take of what its connection may make the hub hold. */
   held?: HeldPiece | undefined
@@ -55,6 +56,8 @@ export class EventStreams {
   readonly #expiries = new Expiries<OpenStream>(({ stream }) => stream.end('expired'))
   readonly #beats: Rounds<EventStream>
   #isDraining = false
+  /** What streams had sent that have ended. */
+  #endedBytes = 0
   /** Once keys have changed. */
   #authenticator: Authenticator | undefined
 
@@ -73,6 +76,13 @@ export class EventStreams {
   /** What compressed streams were to carry so far, and what was sent for it. */
   get gzipTotals(): Readonly<GzipTotals> {
     return this.#compression.totals
+  }
+
+  /** What all streams have sent so far, those that have ended too. */
+  get bytesSent(): number {
+    let bytes = this.#endedBytes
+    for (const { stream } of this.#open.values()) bytes += stream.bytesSent
+    return bytes
   }
 
   /** Whether streams of this are not compressed, although their clients would take it. */
@@ -116,7 +126,8 @@ export class EventStreams {
       this.#expiries.remove(opened)
       kind.closed?.(opened)
       const { closeReason: reason, error, bytesSent } = stream
-      const positionsBehind = this.#positionsBehind(subscriber)
+      this.#endedBytes += bytesSent
+      const positionsBehind = this.positionsBehind(subscriber)
       reportEnd(logger, owner, { reason, error, selector: opened.selector, positionsBehind, bytesSent })
     })
     const stream = new EventStream(outgoing, connection, this.#options, kind, gzip)
@@ -132,6 +143,7 @@ export class EventStreams {
       get selector() {
         return subscriber.selector
       },
+      owner,
       grant,
     }
     this.#open.set(feed, opened)
@@ -197,7 +209,8 @@ export class EventStreams {
     if (authenticator !== undefined) void this.#recheckOne(opened, authenticator)
   }
 
-  #positionsBehind({ phase, position }: Subscriber): number {
+  /** How many positions of the log it has still to read, whether they match or not. */
+  positionsBehind({ phase, position }: Subscriber): number {
     return phase === 'live' ? 0 : Math.max(0, this.#hub.log.head() - position)
   }
 
@@ -250,13 +263,13 @@ const STREAM_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const
 
-function isGone(request: FastifyRequest, reply: FastifyReply): boolean {
+export function isGone(request: FastifyRequest, reply: FastifyReply): boolean {
   const stream = http2StreamOf(request)
   return stream === undefined ? reply.raw.destroyed : stream.destroyed || stream.closed
 }
 
 /** Sends the response's head past Fastify, with the headers that hooks have set. */
-function respond(request: FastifyRequest, reply: FastifyReply, coding: object): Writable {
+export function respond(request: FastifyRequest, reply: FastifyReply, coding: object = {}): Writable {
   reply.hijack()
   const vary = [reply.getHeader('vary'), 'accept-encoding'].filter(name => name !== undefined).join(', ')
   const headers = { ...reply.getHeaders(), ...STREAM_HEADERS, ...coding, vary } as Record<string, string>

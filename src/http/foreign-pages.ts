@@ -11,7 +11,7 @@ export function refuseForeignPages(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
     const { origin } = request.headers
     if (origin === undefined || isOwnPage(origin, request) || wasLetIn(origin, request, reply)) return done()
-    const detail = `Pages from ${origin} may not use this hub. The app lets them in by CORS, before the hub is registered; its own pages behind a proxy, by \`publicUrl\` or Fastify's \`trustProxy\`.`
+    const detail = `Pages from ${origin} may not use this hub. The app lets them in by CORS, before the hub is registered; those of its own behind a proxy, by the hub's \`publicUrl\`.`
     throw new MillraceError('MILLRACE_ORIGIN_FORBIDDEN', detail)
   })
 }

@@ -13,6 +13,7 @@ interface Open {
 
 export class OpenRequests {
   readonly #open = new Set<Open>()
+  #isEnding = false
   #onNone: () => void = () => {}
 
   follow(app: FastifyInstance): void {
@@ -25,10 +26,16 @@ export class OpenRequests {
       })
       done()
     })
+    // A connection that stays open for the next request keeps the server from closing, too.
+    app.addHook('onSend', (request, reply, _payload, done) => {
+      if (this.#isEnding && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
+      done()
+    })
   }
 
   /** Resolves when none is left; cuts those that are left after this time. */
   async end(patienceMs: number): Promise<void> {
+    this.#isEnding = true
     if (this.#open.size === 0) return
     const none = new AbortController()
     this.#onNone = () => none.abort()

@@ -48,7 +48,8 @@ export function sendOwnProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  const isOwn = error instanceof MillraceError || ('code' in error && error.code.startsWith('FST_'))
+  // Fastify's core; its plugins have codes such as FST_JWT_NO_AUTHORIZATION_IN_HEADER.
+  const isOwn = error instanceof MillraceError || ('code' in error && error.code.startsWith('FST_ERR_'))
   if (!isOwn) throw error
   sendProblem(error, request, reply)
 }

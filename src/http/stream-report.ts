@@ -3,6 +3,7 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import { CLOSE_REASONS, type CloseReason } from '../hub/close-reason.ts'
 import type { Selector } from '../topic-pattern.ts'
+import { http2StreamOf } from './connections.ts'
 
 /** Whose stream it is: kept while it is open. */
 export interface StreamOwner {
@@ -12,6 +13,7 @@ export interface StreamOwner {
   readonly feed: string
   /** `performance.now()` */
   readonly openedAt: number
+  readonly protocol: 'h2' | 'http/1.1'
 }
 
 export interface StreamEnd {
@@ -34,7 +36,8 @@ const MAX_TOPICS = 5
 
 export function ownerOf(request: FastifyRequest, feed: string): StreamOwner {
   const { ip, socket } = request
-  return { remoteAddress: ip, remotePort: socket.remotePort, feed, openedAt: performance.now() }
+  const protocol = http2StreamOf(request) === undefined ? 'http/1.1' : 'h2'
+  return { remoteAddress: ip, remotePort: socket.remotePort, feed, openedAt: performance.now(), protocol }
 }
 
 export function reportEnd(logger: FastifyBaseLogger, owner: StreamOwner, end: StreamEnd): void {

@@ -8,6 +8,7 @@ export const CLOSE_REASONS = {
   done: 'a long poll was answered',
   expired: 'its token expired',
   revoked: 'its token is no longer good for it',
+  closed: 'closed by an operator',
   error: 'the log could not be read',
 } as const
 

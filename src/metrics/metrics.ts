@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import { MillraceError } from '../errors.ts'
 import type { GzipTotals } from '../gzip/gzip-stream.ts'
 import type { CloseReason } from '../hub/close-reason.ts'
+import type { HistogramFigures, HubFigures } from '../hub/figures.ts'
 import type { HubObserver } from '../hub/observer.ts'
 import type { LogUsage } from '../log/event-log.ts'
 
@@ -16,6 +17,7 @@ interface Gauges {
 
 export class Metrics implements HubObserver {
   readonly registry = new Registry()
+  readonly #gauges: Gauges
   readonly #published = this.#counter('published_events_total', 'Events that the log took')
   readonly #repeated = this.#counter(
     'repeated_events_total',
@@ -75,6 +77,7 @@ export class Metrics implements HubObserver {
   })
 
   constructor(gauges: Gauges) {
+    this.#gauges = gauges
     collectDefaultMetrics({ register: this.registry })
     reading(this.registry, 'connections', 'Open connections', () => gauges.connections())
     reading(this.registry, 'streams', 'Open event streams', () => gauges.streams())
@@ -157,6 +160,23 @@ export class Metrics implements HubObserver {
     this.#readErrors.inc()
   }
 
+  /** What was counted so far, as numbers. */
+  async figures(): Promise<HubFigures> {
+    return {
+      connections: this.#gauges.connections(),
+      streams: this.#gauges.streams(),
+      published: await valueOf(this.#published),
+      delivered: await valueOf(this.#delivered),
+      writes: await valueOf(this.#writes),
+      gaps: await valueOf(this.#gaps),
+      fellBehind: await valueOf(this.#fellBehind),
+      live: await valueOf(this.#live),
+      behind: await valueOf(this.#behind),
+      append: await bucketsOf(this.#append),
+      flush: await bucketsOf(this.#flush),
+    }
+  }
+
   #counter(name: string, help: string): Counter {
     return new Counter({ name: `millrace_${name}`, help, registers: [this.registry] })
   }
@@ -172,6 +192,20 @@ export class Metrics implements HubObserver {
       this.inc(read())
     }
     this.registry.registerMetric(new Counter({ name: `millrace_${name}`, help, collect, registers: [] }))
+  }
+}
+
+async function valueOf(metric: Counter | Gauge): Promise<number> {
+  return (await metric.get()).values[0]?.value ?? 0
+}
+
+async function bucketsOf(histogram: Histogram): Promise<HistogramFigures> {
+  const { values } = await histogram.get()
+  const buckets = values.filter(({ metricName }) => metricName?.endsWith('_bucket'))
+  return {
+    // The last one has no bound: `+Inf`.
+    bounds: buckets.slice(0, -1).map(({ labels }) => Number(labels.le)),
+    counts: buckets.map(({ value }) => value),
   }
 }
 

@@ -2,13 +2,15 @@
 
 import type { Topic } from '../event.ts'
 
-/** A `stats` event, once a second. Of all threads together; rates are per second since the event before. */
+/** A `stats` event, once a second. Of all threads together. */
 export interface Stats {
   /** Milliseconds since 1970. */
   readonly time: number
   readonly uptimeMs: number
   readonly version: string
   readonly threads: number
+  /** What the rates are of: the time since they were taken last. */
+  readonly intervalMs: number
   readonly rates: StatsRates
   readonly streams: number
   readonly connections: number
@@ -39,6 +41,7 @@ export interface Stats {
   readonly topics: readonly TopicStats[]
 }
 
+/** Per second. */
 export interface StatsRates {
   readonly published: number
   readonly delivered: number
@@ -70,6 +73,8 @@ export interface TopicStats {
 export interface StreamList {
   /** Of all that are open, whether listed or not. */
   readonly total: number
+  /** Of those that were asked for, whether listed or not. */
+  readonly matching: number
   /** The furthest behind first. */
   readonly streams: readonly StreamInfo[]
 }

@@ -35,8 +35,8 @@ export interface PageFacts {
 export interface HistoryPage {
   /** The JSON text of the answer. */
   readonly body: string
-  /** The `Link` header; undefined when there is no page beside it. */
-  readonly link: string | undefined
+  /** The pages beside it: their addresses behind the prefix of the routes, and what they are to it. */
+  readonly links: readonly (readonly [path: string, rel: 'prev' | 'next'])[]
 }
 
 export function pageSize(limit: number | undefined, { maxPageEvents }: RouteLimits): number {
@@ -68,10 +68,10 @@ export function historyPage(facts: PageFacts): HistoryPage {
   ]
   const path = `/topics/${topic.split('/').map(encodeURIComponent).join('/')}`
   const links = [
-    ...(before === undefined ? [] : [`<${path}?before=${before}&limit=${maxEvents}>; rel="prev"`]),
-    ...(facts.hasNext ? [`<${path}?after=${cursor}&limit=${maxEvents}>; rel="next"`] : []),
+    ...(before === undefined ? [] : [[`${path}?before=${before}&limit=${maxEvents}`, 'prev'] as const]),
+    ...(facts.hasNext ? [[`${path}?after=${cursor}&limit=${maxEvents}`, 'next'] as const] : []),
   ]
-  return { body: `{${members.join(',')}}`, link: links.length === 0 ? undefined : links.join(', ') }
+  return { body: `{${members.join(',')}}`, links }
 }
 
 /** Answers with the page, or with 304 when the client has it. */
@@ -79,7 +79,8 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: His
   const etag = `"${hash('sha1', page.body, 'base64url')}"`
   setCacheRules(reply, { isPrivate: !request.grant.isAnonymous, vary: ['accept', 'last-event-id'] })
   reply.header('etag', etag)
-  if (page.link !== undefined) reply.header('link', page.link.replaceAll('<', `<${request.server.prefix}`))
+  const links = page.links.map(([path, rel]) => `<${request.server.prefix}${path}>; rel="${rel}"`)
+  if (links.length > 0) reply.header('link', links.join(', '))
   if (isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send()
   return reply.type('application/json').send(page.body)
 }

@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import { readFileSync } from 'node:fs'
 
-const page = readFileSync(new URL('./welcome.html', import.meta.url), 'utf8')
+const welcome = readFileSync(new URL('./welcome.html', import.meta.url), 'utf8')
 
 // The page's own script and style, and nothing from anywhere else.
 const POLICY = [
@@ -16,7 +16,10 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-export async function welcomeRoute(app: FastifyInstance): Promise<void> {
+export async function welcomeRoute(app: FastifyInstance, hasInspector: boolean): Promise<void> {
+  const page = hasInspector
+    ? welcome.replace('<nav>', '<nav>\n    <a href="/inspector">inspector</a>')
+    : welcome
   app.get('/', { config: { isPublic: true }, schema: { hide: true } }, async (_request, reply) =>
     reply
       .type('text/html; charset=utf-8')

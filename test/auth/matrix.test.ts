@@ -70,6 +70,10 @@ const GUARDED: readonly (readonly [method: string, path: string, granted: number
   ['GET', '/feed?topic=private/a&presence=true', 200, { headers: { accept: 'text/event-stream' } }],
   ['GET', '/topics/private/a/subscribers', 200],
   ['GET', '/metrics', 200],
+  ['GET', '/inspector/api/stats', 200],
+  ['GET', '/inspector/api/streams', 200],
+  ['DELETE', '/inspector/api/streams/unknown', 404],
+  ['POST', '/inspector/api/token', 200, { body: 'x' }],
   [
     'PATCH',
     '/feed/unknown',
@@ -83,7 +87,7 @@ const GUARDED: readonly (readonly [method: string, path: string, granted: number
 /** Without a grant of its own a token gets these all the same: they are about the token itself. */
 const OWN: Readonly<Record<string, number>> = { 'POST /feed/unknown/token': 404, 'PUT /session': 204 }
 
-const PUBLIC = ['/healthz', '/readyz', '/openapi.json', '/errors', '/']
+const PUBLIC = ['/healthz', '/readyz', '/openapi.json', '/errors', '/', '/inspector/']
 
 const CHALLENGES: Readonly<Record<Outcome, RegExp | undefined>> = {
   missing: /^Bearer realm="millrace"$/,

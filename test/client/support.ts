@@ -6,6 +6,7 @@ import { connect, type HubConnection } from '../../src/client/connect.ts'
 import type { MillraceError } from '../../src/client/millrace-error.ts'
 import type { ConnectOptions, Gap, HubEvent, Status, SubscribeOptions } from '../../src/client/options.ts'
 import type { Subscription } from '../../src/client/subscription.ts'
+import type { Reachable } from '../support/hub.ts'
 import { Inbox } from '../support/inbox.ts'
 
 export interface TestClient {
@@ -59,4 +60,29 @@ export class Received {
   async take(count: number): Promise<unknown[]> {
     return (await this.events.take(count)).map(({ data }) => data)
   }
+}
+
+/** Resolves when it is true; rejects after ten seconds. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  for (let patience = 2000; patience > 0; patience--) {
+    if (isTrue()) return
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+  throw new Error('it did not happen')
+}
+
+export const numbers = (from: number, through: number): string[] =>
+  Array.from({ length: through - from + 1 }, (_, at) => String(from + at))
+
+export async function publishAll(
+  hub: Reachable,
+  topics: readonly string[],
+  data: readonly string[],
+): Promise<void> {
+  for (const each of data) for (const topic of topics) await hub.publish(topic, each)
+}
+
+/** The states that a page shows somebody, but for the first connection. */
+export function banners({ statuses }: TestClient): string[] {
+  return statuses.map(({ state }) => state).filter(state => state === 'waiting' || state === 'offline')
 }

@@ -58,6 +58,7 @@ t.test('every option can be set from the environment under its own name', async 
     maxBufferedBytes: '99999',
     maxHeaderBytes: '2048',
     workers: 'auto',
+    trustProxy: '10.0.0.0/8,::1',
     jwtKey: 'x'.repeat(32),
     jwtAlgorithms: 'ES256, ES384',
     jwksUrl: 'https://id.example.org/keys',
@@ -242,6 +243,18 @@ t.test('a public URL names a host, and whoever can be reached from outside is cl
     'x',
   ]) {
     t.throws(() => load({ env: { ...env, MILLRACE_PUBLIC_URL: wrong } }), /takes a scheme, a host/, wrong)
+  }
+})
+
+t.test('trustProxy takes addresses and networks, and nothing else', async t => {
+  const networks = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8', '0.0.0.0/0']
+  t.same(load({ flags: { trustProxy: networks.join() } }).trustProxy, networks)
+  for (const odd of ['proxy.example.org', '10.0.0.0/33', '::1/129', '10.0.0', '10.0.0.0/', 'true', '1/2/3']) {
+    t.throws(
+      () => load({ flags: { trustProxy: odd } }),
+      /--trust-proxy has ".*", but it takes addresses/,
+      odd,
+    )
   }
 })
 

@@ -53,6 +53,25 @@ t.test("the name of a session is its holder's, for presence and for renewal", as
   reader.close()
 })
 
+t.test('a feed takes on topics that its session may receive', async t => {
+  const hub = await startEmbedded(t, { options: { authorize } })
+  const reader = await EventReader.open(hub, '/push/feed?topic=rooms/1', as('ann'))
+  const { feed } = JSON.parse((await reader.next())!.data) as { feed: string }
+  const change = (add: string, name: string) =>
+    hub.fetch(`/push/feed/${feed}`, {
+      method: 'PATCH',
+      body: JSON.stringify({ add: [add] }),
+      headers: { 'content-type': 'application/json', ...as(name) },
+    })
+  t.match(await (await change('rooms/2', 'ann')).json(), { feed, topics: ['rooms/1', 'rooms/2'] })
+  await expectProblem(t, await change('halls/1', 'ann'), 'MILLRACE_FORBIDDEN')
+  await expectProblem(t, await change('rooms/3', 'root'), 'MILLRACE_FORBIDDEN')
+  t.equal((await reader.next())?.event, 'millrace:topics')
+  await hub.app.hub.publish('rooms/2', 'in the other room')
+  t.match(JSON.parse((await reader.next())!.data), { topic: 'rooms/2', data: 'in the other room' })
+  reader.close()
+})
+
 t.test('a stream ends when its session does, and goes on from there when it is extended', async t => {
   let expiresAt = new Date(Date.now() + 700)
   const options = { authorize: () => ({ receive: ['a'], expiresAt }) }
@@ -102,3 +121,27 @@ t.test("without keys, a token in the header is the app's", async t => {
   t.equal(answer.status, 200)
   await expectProblem(t, await hub.fetch('/push/topics/other'), 'MILLRACE_FORBIDDEN')
 })
+
+for (const hook of ['onRequest', 'preValidation', 'preHandler'] as const) {
+  t.test(`the app may know who asks by what its ${hook} hook has found`, async t => {
+    const hub = await startEmbedded(t, {
+      before: app => {
+        app.decorateRequest('user', '')
+        const find = async (request: FastifyRequest): Promise<void> => {
+          Object.assign(request, { user: request.headers['x-user'] })
+        }
+        if (hook === 'onRequest') app.addHook('onRequest', find)
+        else if (hook === 'preValidation') app.addHook('preValidation', find)
+        else app.addHook('preHandler', find)
+      },
+      options: {
+        authorize: request => {
+          const { user } = request as FastifyRequest & { user?: string }
+          return user === undefined ? undefined : { receive: ['a'], publish: ['a'], name: user }
+        },
+      },
+    })
+    t.equal((await post(hub, 'a', { 'x-user': 'ann' })).status, 201)
+    await expectProblem(t, await post(hub, 'a', {}), 'MILLRACE_TOKEN_MISSING')
+  })
+}

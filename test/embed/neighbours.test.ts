@@ -94,7 +94,8 @@ t.test('hooks of the app hold for the hub too, and refuse in their own words', a
         seen.push(request.url)
         reply.header('x-app', 'here')
         if (request.headers['x-key'] === undefined) {
-          throw Object.assign(new Error('no key'), { statusCode: 401 })
+          // As @fastify/jwt does.
+          throw Object.assign(new Error('no key'), { statusCode: 401, code: 'FST_JWT_NO_KEY' })
         }
       })
       app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>

@@ -1,6 +1,7 @@
 // A hub inside somebody's Fastify app works as one with a server of its own does, under its prefix, until the app closes.
 
 import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import t from 'tap'
 import millrace, { type MillraceOptions } from '../../src/index.ts'
 import { OPEN, startEmbedded, type Protocol } from '../support/embedded.ts'
 import { EventReader } from '../support/event-reader.ts'
+import { expectProblem } from '../support/problem.ts'
 import { Http1Client } from '../support/http1-client.ts'
 
 const PROTOCOLS: readonly Protocol[] = ['HTTP/1.1', 'HTTP/1.1 over TLS', 'HTTP/2 over TLS']
@@ -58,6 +60,27 @@ for (const protocol of PROTOCOLS) {
   })
 }
 
+for (const protocol of PROTOCOLS) {
+  // An EventSource tries again when it finds nobody, and gives up when it is refused.
+  t.test(`whoever comes back while the app closes finds nobody over ${protocol}`, async t => {
+    const hub = await startEmbedded(t, { protocol, options: { ...OPEN, drainMs: 1000 } })
+    const reader = await EventReader.open(hub, '/push/topics/a')
+    t.equal((await reader.next())?.event, 'millrace:open')
+    const upload = new PassThrough()
+    const headers = { 'content-type': 'application/x-ndjson' }
+    const uploaded = hub.fetch('/push/topics/a', { method: 'POST', body: upload, duplex: 'half', headers })
+    upload.write('1\n')
+    t.equal((await reader.next())?.data, '1')
+    const closed = hub.app.close()
+    t.equal((await reader.next())?.event, 'millrace:bye')
+    t.equal(await reader.next(), undefined)
+    await t.rejects(hub.fetch('/push/topics/a'), { cause: { code: 'ECONNREFUSED' } })
+    upload.end('2\n')
+    t.equal((await uploaded).status, 201, 'what had begun has the time to end')
+    await closed
+  })
+}
+
 t.test('paths that the hub names have the prefix', async t => {
   const hub = await startEmbedded(t)
   for (const text of ['one', 'two', 'three']) await hub.app.hub.publish('a b/c', text)
@@ -66,6 +89,8 @@ t.test('paths that the hub names have the prefix', async t => {
   t.match(page.headers.get('link'), /^<\/push\/topics\/a%20b\/c\?after=\S+&limit=1>; rel="next"$/)
   const next = /<(.*)>/.exec(page.headers.get('link')!)![1]!
   t.match(await (await hub.fetch(next)).json(), { events: [{ data: 'two' }] })
+  const newest = await hub.fetch('/push/topics/a%20b/c?limit=1&before=latest')
+  t.match(newest.headers.get('link'), /^<\/push\/topics\/a%20b\/c\?before=\S+&limit=1>; rel="prev"$/)
   const topics = await hub.fetch('/push/topics?limit=1')
   t.match(topics.headers.get('link'), /^<\/push\/topics\?match/)
   const missing = (await (await hub.fetch('/push/nothing')).json()) as { type: string }
@@ -90,6 +115,15 @@ t.test('Mercure is spoken under the prefix', async t => {
   t.equal((await hub.fetch(path, { method: 'POST', body: own })).status, 400, "the hub's own topics")
   const metadata = await hub.fetch(`/push/.well-known/oauth-protected-resource/.well-known/mercure`)
   t.match(await metadata.json(), { resource: `${hub.url}${path}` })
+})
+
+t.test('streams are counted by HTTP/2 connection', async t => {
+  const options = { ...OPEN, maxStreamsPerConnection: 2 }
+  const hub = await startEmbedded(t, { protocol: 'HTTP/2 over TLS', options })
+  const readers = await Promise.all([1, 2].map(() => EventReader.open(hub, '/push/topics/a')))
+  const headers = { accept: 'text/event-stream' }
+  await expectProblem(t, await hub.fetch('/push/topics/a', { headers }), 'MILLRACE_TOO_MANY_STREAMS')
+  for (const reader of readers) reader.close()
 })
 
 t.test('two hubs have a scope each', async t => {

@@ -88,11 +88,14 @@ if (installed === undefined) t.plan(0, "npm's registry cannot be reached")
 else test(installed)
 
 function test({ consumer, nodes }: Installed): void {
+  // It takes a while, and another core.
+  const compiled = run(consumer, join(bin, 'tsc'), '-p', '.').catch((error: { stdout: string }) => error)
+
   t.test('the package holds what was built, and nothing else', async t => {
     const { stdout } = await run(folder, 'tar', '-tzf', tarball)
     const files = stdout.trim().split('\n')
     const odd = files.filter(
-      file => !/^package\/(dist\/|(package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/.test(file),
+      file => !/^package\/((dist|deploy)\/|(package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/.test(file),
     )
     t.same(odd, [])
     t.same(
@@ -109,13 +112,6 @@ function test({ consumer, nodes }: Installed): void {
     }
   })
 
-  t.test('its types are there, whole, for a strict program', async t => {
-    const { stdout } = await run(consumer, join(bin, 'tsc'), '-p', '.').catch(
-      (error: { stdout: string }) => error,
-    )
-    t.equal(stdout, '')
-  })
-
   for (const [name, node] of Object.entries(nodes)) {
     // `#!/usr/bin/env node` finds it.
     const onNode = { ...env, PATH: `${dirname(node)}:${env.PATH}` }
@@ -128,9 +124,8 @@ function test({ consumer, nodes }: Installed): void {
       }
     })
 
-    t.test(`npx millrace serves, publishes and subscribes on ${name}`, async t => {
-      const npx = (...args: string[]) =>
-        exec('npx', ['--no-install', 'millrace', ...args], { cwd: consumer, env: hub })
+    t.test(`the command serves, publishes and subscribes on ${name}`, async t => {
+      const command = join(consumer, 'node_modules/.bin/millrace')
       const port = await freePort()
       const own = join(consumer, `hub-${port}`)
       const hub = {
@@ -138,13 +133,18 @@ function test({ consumer, nodes }: Installed): void {
         MILLRACE_URL: `https://localhost:${port}`,
         MILLRACE_CACERT: join(own, 'ca.pem'),
       }
-      t.equal((await npx('--version')).stdout, `${packageJson.version}\n`)
+      const version = await exec('npx', ['--no-install', 'millrace', '--version'], {
+        cwd: consumer,
+        env: hub,
+      })
+      t.equal(version.stdout, `${packageJson.version}\n`)
       const flags = [`--port=${port}`, `--certs-dir=${own}`, `--log=sqlite:${own}/data`, '--workers=2']
-      const server = start(t, join(consumer, 'node_modules/.bin/millrace'), ['serve', ...flags], hub)
+      const server = start(t, command, ['serve', ...flags], hub)
       for await (const text of server.stderr) if (String(text).includes('listens on')) break
       server.stderr.resume()
-      await npx('publish', 'greetings', 'hello from the package')
-      const { stdout } = await npx('subscribe', 'greetings', '--after=earliest', '--count=1')
+      await exec(command, ['publish', 'greetings', 'hello from the package'], { cwd: consumer, env: hub })
+      const subscribe = ['subscribe', 'greetings', '--after=earliest', '--count=1']
+      const { stdout } = await exec(command, subscribe, { cwd: consumer, env: hub })
       t.match(stdout, 'hello from the package')
     })
 
@@ -167,6 +167,10 @@ function test({ consumer, nodes }: Installed): void {
       t.same(await ended, [0, null], 'the app ends by itself')
     })
   }
+
+  t.test('its types are there, whole, for a strict program', async t => {
+    t.equal((await compiled).stdout, '')
+  })
 }
 
 function start(t: Test, program: string, args: readonly string[], withEnv: NodeJS.ProcessEnv) {

@@ -151,6 +151,18 @@ t.test('the states of added topics come first, once', async t => {
   t.same(await told(stream, 1), ['rooms/1: off'], 'what was added and removed at once stays')
 })
 
+t.test('topics that are there already hand over their states `again`, if that is asked for', async t => {
+  const hub = await startHub(t)
+  await (await hub.fetch('/topics/rooms/1', { method: 'PUT', body: 'light' })).text()
+  const { stream, feed } = await openFeed(t, hub, 'topic=rooms/*')
+  t.same(await told(stream, 2), ['state rooms/1: light', 'millrace:ready'])
+  const before = await changed(hub, feed, { add: ['rooms/*'], again: true })
+  t.same(before.topics, ['rooms/*'])
+  t.same(await told(stream, 2), ['state rooms/1: light', 'millrace:topics'])
+  await hub.publish('rooms/1', 'flicker')
+  t.same(await told(stream, 1), ['rooms/1: flicker'], 'its events come once')
+})
+
 t.test('`after` hands over what added topics had, without moving the cursor', async t => {
   const hub = await startHub(t)
   const ids: string[] = []
@@ -241,6 +253,7 @@ t.test('what cannot be done is said, and changes nothing', async t => {
     [{ add: 'b' }, 'MILLRACE_REQUEST_INVALID'],
     [{ remove: [1] }, 'MILLRACE_REQUEST_INVALID'],
     [{ add: ['b'], after: 1 }, 'MILLRACE_REQUEST_INVALID'],
+    [{ add: ['b'], again: 'yes' }, 'MILLRACE_REQUEST_INVALID'],
     [{ add: ['b'], after: 'yesterday' }, 'MILLRACE_ID_INVALID'],
     [{ add: ['b', '/'] }, 'MILLRACE_TOPIC_INVALID'],
     [{ add: ['**/b'] }, 'MILLRACE_PATTERN_INVALID'],

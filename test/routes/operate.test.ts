@@ -94,6 +94,7 @@ t.test('/openapi.json describes every route', async t => {
       .flatMap(([path, operations]) => Object.keys(operations).map(method => `${method} ${path}`))
       .sort(),
     [
+      'delete /inspector/api/streams/{feed}',
       'delete /session',
       'delete /topics/{topic}',
       'get /.well-known/mercure',
@@ -103,6 +104,8 @@ t.test('/openapi.json describes every route', async t => {
       'get /errors',
       'get /feed',
       'get /healthz',
+      'get /inspector/api/stats',
+      'get /inspector/api/streams',
       'get /metrics',
       'get /openapi.json',
       'get /readyz',
@@ -115,6 +118,7 @@ t.test('/openapi.json describes every route', async t => {
       'post /.well-known/mercure',
       'post /events',
       'post /feed/{feed}/token',
+      'post /inspector/api/token',
       'post /topics/{topic}',
       'put /session',
       'put /topics/{topic}',

@@ -45,7 +45,7 @@ export async function startEmbedded(t: Test, parts: EmbedParts = {}): Promise<Em
   await before?.(app)
   await app.register(millrace, { prefix: '/push', log: 'memory:', drainMs: 200, ...options })
   await after?.(app)
-  await app.listen({ port: 0, host: 'localhost' })
+  await app.listen({ port: 0, host: '127.0.0.1' })
   const ca = isTls ? readFileSync(join(certsDir, 'ca.pem'), 'utf8') : ''
   const agent = new Agent({ allowH2: protocol === 'HTTP/2 over TLS', connect: { ca } })
   t.teardown(async () => {

@@ -1,13 +1,12 @@
 // nginx as a proxy in front of a hub: TLS on both sides, HTTP/2 and HTTP/1.1 to clients.
 
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { Agent } from 'undici'
-import { start } from './commands.ts'
+import { accepts, start } from './commands.ts'
+import { freePort } from './hub-process.ts'
 import { reach, type Reachable, type TestHub } from './hub.ts'
 
 // It is in no user's PATH.
@@ -60,25 +59,4 @@ function configuration(port: number, hub: TestHub): string {
       }
     }
   `
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
