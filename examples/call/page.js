@@ -26,6 +26,7 @@ class Call {
   /** Names this life of the page: what was meant for an earlier one is not for us. */
   #session = crypto.randomUUID()
   #hub
+  #token
   #topic
   #other
   #media
@@ -34,28 +35,42 @@ class Call {
   #peerSession
   #sent = Promise.resolve()
 
-  constructor(media, { side, token }) {
-    const otherSide = side === 'a' ? 'b' : 'a'
+  constructor(media, seat) {
     this.#media = media
-    this.#isPolite = side === 'a'
-    this.#other = otherSide
-    this.#topic = `calls/${room}/${side}`
-    this.#hub = connect('/hub', { token })
-    showStatus(this.#hub)
-    this.#hub.subscribe([`calls/${room}/${otherSide}`, this.#topic], event => this.#take(event), {
-      onReady: () => this.#say({ hello: true }),
-      onPresence: presence => this.#seePresence(presence),
-      onError: () => leave('Somebody else has taken your place in the call.'),
-    })
+    this.#listen(seat)
     // A page that goes away has no time to wait for an answer.
     window.onpagehide = () => {
       void fetch(`/hub/topics/${this.#topic}`, {
         method: 'POST',
         keepalive: true,
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#token}` },
         body: JSON.stringify({ from: this.#session, bye: true }),
       })
     }
+  }
+
+  #listen({ side, token }) {
+    this.#token = token
+    this.#isPolite = side === 'a'
+    this.#other = side === 'a' ? 'b' : 'a'
+    this.#topic = `calls/${room}/${side}`
+    this.#hub = connect('/hub', { token })
+    showStatus(this.#hub)
+    this.#hub.subscribe([`calls/${room}/${this.#other}`, this.#topic], event => this.#take(event), {
+      onReady: () => this.#say({ hello: true }),
+      onPresence: presence => this.#seePresence(presence),
+      onError: () => this.#sitDownAgain(),
+      // What was said to somebody who was away is of no use any more.
+      onGap: () => {},
+    })
+  }
+
+  /** The seat is not known any more: the server began anew, or somebody else has it. Sound and picture go on meanwhile. */
+  async #sitDownAgain() {
+    this.#hub.close()
+    const seat = await takeSeat()
+    if (seat === undefined) return leave(note.textContent)
+    this.#listen(seat)
   }
 
   async hangUp() {

@@ -52,16 +52,20 @@ t.test('a call', needsBrowser, async t => {
     t.same([...ann.complaints, ...bob.complaints], [])
   })
 
-  t.test('goes on while the hub is away', async t => {
+  t.test('goes on while the server is away, and through its restart', async t => {
     const example = await startExample(t, 'call')
     const ann = await openExample(t, browser, example.url)
     await join(ann.page)
     const bob = await openExample(t, browser, await ann.page.getByLabel('Link to this call').inputValue())
     await join(bob.page)
     await Promise.all([sees(ann.page), sees(bob.page)])
-    await ann.context.setOffline(true)
+    await example.kill()
+    for (const { page } of [ann, bob]) await page.getByText('The connection is lost').waitFor()
     t.ok((await sees(ann.page)) && (await sees(bob.page)))
-    await ann.context.setOffline(false)
+    await example.startAgain()
+    for (const { page } of [ann, bob]) await page.locator('.banner:empty').waitFor({ state: 'attached' })
     t.ok((await sees(ann.page)) && (await sees(bob.page)))
+    await bob.page.getByRole('button', { name: 'Hang up' }).click()
+    await ann.page.getByText('The other has left').waitFor()
   })
 })

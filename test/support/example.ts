@@ -14,8 +14,10 @@ const run = fileURLToPath(new URL('../../examples/run.ts', import.meta.url))
 
 export interface RunningExample {
   readonly url: string
-  /** Ends the process without a goodbye, and starts another one over the same data. */
-  restart(): Promise<void>
+  /** Ends the process without a goodbye. */
+  kill(): Promise<void>
+  /** Starts another one over the same data. */
+  startAgain(): Promise<void>
 }
 
 /** Killed when the test ends. */
@@ -30,8 +32,8 @@ export async function startExample(t: Test, name: string): Promise<RunningExampl
   })
   return {
     url: `http://localhost:${port}`,
-    restart: async () => {
-      await kill(child)
+    kill: () => kill(child),
+    startAgain: async () => {
       child = await start()
     },
   }
@@ -70,7 +72,7 @@ async function spawnExample(name: string, port: number, data: string): Promise<C
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await Promise.race([
-    once(child.stdout!, 'data'),
+    once(child.stdout, 'data'),
     once(child, 'exit').then(([code]) => {
       throw new Error(`the example ended with ${code} before it listened`)
     }),
