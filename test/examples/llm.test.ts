@@ -53,6 +53,7 @@ t.test('an answer', needsBrowser, async t => {
     await page.getByRole('button', { name: 'New conversation' }).click()
     await page.getByText('What would you like to know?').waitFor()
     t.equal(await page.locator('.answer').count(), 0)
+    t.equal(page.url(), `${url}/`)
     t.same(complaints, [])
   })
 })
