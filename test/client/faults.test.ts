@@ -5,7 +5,7 @@ import t from 'tap'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
 import { needsNginx, startNginx } from '../support/nginx.ts'
-import { startRelay } from '../support/relay.ts'
+import { startRelay, startSlowLink } from '../support/relay.ts'
 import { banners, connectTo, numbers, publishAll, Received, until } from './support.ts'
 
 t.test('connections that are cut anywhere lose nothing, repeat nothing, and are no news', async t => {
@@ -130,4 +130,19 @@ t.test('a hub that shuts down says when to come back', async t => {
   t.match(goodbye, { state: 'connecting', reason: { code: 'CLIENT_BYE', detail: 'drain' } })
   relay.hub = await startHub(t)
   await until(() => tested.client.status.state === 'open')
+})
+
+t.test('a slow link brings everything, late', async t => {
+  const hub = await startHub(t, { retryMs: 5, compression: false, heartbeatMs: 200 })
+  const tested = connectTo(t, { ...hub, url: await startSlowLink(t, hub, 50_000) }, { silenceMs: 3000 })
+  const slow = new Received(tested.client, 'a')
+  await slow.ready
+  const sent = numbers(1, 150).map(number => `${number}${'.'.repeat(1000)}`)
+  const startedAt = performance.now()
+  await publishAll(hub, ['a'], sent)
+  const later = new Received(tested.client, 'a', { after: 'earliest' })
+  t.same(await slow.take(150), sent)
+  t.ok(performance.now() - startedAt > 2000, 'the link was the slower one')
+  t.same(await later.take(150), sent, 'what is added beside it too')
+  t.same(banners(tested), [])
 })

@@ -129,8 +129,8 @@ t.test('subscriptions that come and go while connections are cut', async t => {
 
 async function play(t: Test, hub: TestHub, steps: readonly Step[]): Promise<void> {
   const relay = await CuttingRelay.open(t, hub)
-  // undici does not notice some connections that are reset while they are made, and waits for 10 s.
-  const agent = new Agent({ connect: { ca: hub.ca, timeout: 500 }, allowH2: true })
+  // HTTP/1.1, as Node's own fetch: undici 8 stays with an HTTP/2 session that was reset early, and sends nothing any more.
+  const agent = new Agent({ connect: { ca: hub.ca }, allowH2: false })
   t.teardown(() => agent.destroy())
   const { client } = connectTo(t, { url: relay.url, agent }, { lingerMs: 5, silenceMs: 1000 })
   const log: Published[] = []
