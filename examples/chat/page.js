@@ -92,7 +92,9 @@ function showRooms() {
 function showPeople({ present, joined = [], left = [] }) {
   const before = present ?? [...people.children].map(({ textContent }) => textContent)
   const names = new Set([...before, ...joined].filter(name => !left.includes(name)))
-  people.replaceChildren(...[...names].sort().map(name => element('li', name)))
+  people.replaceChildren(
+    ...[...names].sort((one, other) => one.localeCompare(other)).map(name => element('li', name)),
+  )
 }
 
 async function post(key, { room, text }) {

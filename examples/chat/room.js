@@ -73,7 +73,7 @@ export class Room {
   showRefused(key, fault) {
     const item = this.#pending.get(key)
     item?.classList.add('is-refused')
-    item?.append(text('small', `Not sent. ${fault}`))
+    item?.append(withText('small', `Not sent. ${fault}`))
   }
 
   #add(event) {
@@ -143,9 +143,9 @@ function messageItem({ name, text: said }, time, isMine) {
   const item = document.createElement('li')
   item.dataset.name = name
   item.classList.toggle('is-mine', isMine)
-  const clock = text('time', clockText(time))
+  const clock = withText('time', clockText(time))
   clock.dateTime = time.toISOString()
-  item.append(text('b', name), text('p', said), clock)
+  item.append(withText('b', name), withText('p', said), clock)
   return item
 }
 
@@ -158,6 +158,6 @@ function clockText(time) {
   })
 }
 
-function text(tag, textContent) {
+function withText(tag, textContent) {
   return Object.assign(document.createElement(tag), { textContent })
 }

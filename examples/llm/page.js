@@ -128,7 +128,7 @@ anew.onclick = startAnew
 window.onhashchange = () => location.reload()
 
 function startAnew() {
-  location.assign(location.pathname + location.search)
+  history.replaceState(null, '', location.pathname)
   location.reload()
 }
 

@@ -15,5 +15,6 @@ export function showStatus(hub) {
     // `connecting` comes between two attempts too: what was said stays until it is open.
     if (state === 'connecting') return
     banner.textContent = TEXTS[state] ?? ''
+    if (state === 'closed') banner.remove()
   })
 }

@@ -71,7 +71,8 @@ export function holdUntilEnd(
 
 /** On HTTP/1.1 the rest of a body stands in the way of the next request: reading it on may save the connection. */
 function endLater(request: FastifyRequest, afterMs: number, abuse: AbuseReports): void {
-  if (request.raw.complete) return
+  // What the app has injected has no connection.
+  if (!('complete' in request.raw) || request.raw.complete) return
   const connection = connectionOf(request)
   // What is under way.
   if (connection !== undefined) connection.explainedBytes += WINDOW_BYTES

@@ -185,3 +185,15 @@ t.test('subscriptions end when the app closes', async t => {
   await app.close()
   await closed
 })
+
+t.test('requests that the app injects are answered, and nothing watches their bodies', async t => {
+  const { app } = await startEmbedded(t, { options: { ...OPEN, bodyTimeoutMs: 100 } })
+  const published = await app.inject({ method: 'POST', url: '/push/topics/a', payload: 'x' })
+  t.equal(published.statusCode, 201)
+  const page = await app.inject('/push/topics/a')
+  t.match(page.json(), { events: [{ data: 'x' }] })
+  t.equal((await app.inject({ method: 'POST', url: '/push/topics/*', payload: 'x' })).statusCode, 400)
+  // What a body that does not end would be cut after.
+  await sleep(200)
+  t.equal((await app.inject('/push/topics/a')).statusCode, 200)
+})

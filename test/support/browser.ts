@@ -25,8 +25,8 @@ const FLAGS = [
 ]
 
 /** Ends with the test that it is opened for. */
-export async function openBrowser(t: Test): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath, args: FLAGS })
+export async function openBrowser(t: Test, flags: readonly string[] = []): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] })
   t.teardown(() => browser.close())
   return browser
 }
