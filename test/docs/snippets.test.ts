@@ -25,26 +25,29 @@ t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
   const client = await bundleClient()
   const counts: Record<string, number> = {}
   t.jobs = 2
-  for (const [page, own] of fences.filter(([, all]) => all.some(isRun))) {
-    t.test(`of ${page} do what they say`, { buffered: true }, async t => {
-      const setup = PAGES[page] ?? {}
-      const session = await Session.open(t, setup)
-      const home = session.placed(setup.home ?? `${session.hubUrl}/errors`)
-      const scripts = await BrowserSnippets.open(t, browser, home)
-      const runInConsole = async (text = ''): Promise<void> => scripts.runScript(session.script(text))
-      let hasScripts = false
-      for (const snippet of own.filter(isRun)) {
-        if (kindOf(snippet, setup) === 'console' && !hasScripts) {
-          hasScripts = true
-          await runInConsole(setup.scriptBefore)
+  const ofPages = fences
+    .filter(([, all]) => all.some(isRun))
+    .map(([page, own]) =>
+      t.test(`of ${page} do what they say`, { buffered: true }, async t => {
+        const setup = PAGES[page] ?? {}
+        const session = await Session.open(t, setup)
+        const home = session.placed(setup.home ?? `${session.hubUrl}/errors`)
+        const scripts = await BrowserSnippets.open(t, browser, home)
+        const runInConsole = async (text = ''): Promise<void> => scripts.runScript(session.script(text))
+        let hasScripts = false
+        for (const snippet of own.filter(isRun)) {
+          if (kindOf(snippet, setup) === 'console' && !hasScripts) {
+            hasScripts = true
+            await runInConsole(setup.scriptBefore)
+          }
+          await runSnippet({ session, scripts, client, setup, snippet })
+          counts[snippet.language] = (counts[snippet.language] ?? 0) + 1
+          t.pass(snippet.place)
         }
-        await runSnippet({ session, scripts, client, setup, snippet })
-        counts[snippet.language] = (counts[snippet.language] ?? 0) + 1
-        t.pass(snippet.place)
-      }
-      if (hasScripts) await runInConsole(setup.scriptAfter)
-    })
-  }
+        if (hasScripts) await runInConsole(setup.scriptAfter)
+      }),
+    )
+  await Promise.all(ofPages)
 
   t.test('are run, or say why not', async t => {
     t.comment(`run: ${JSON.stringify(counts)}`)
