@@ -117,7 +117,7 @@ export class HubConnection {
   }
 
   /** A page of what is kept of the topic. Errors: MillraceError. */
-  history<Data = unknown>(
+  async history<Data = unknown>(
     topic: string,
     { signal, ...query }: HistoryOptions = {},
   ): Promise<HistoryPage<Data>> {

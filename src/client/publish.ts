@@ -42,6 +42,13 @@ export async function publish(
   }
 }
 
+/** Errors: MillraceError with the code of the hub, for what a URL cannot carry. */
 export function topicPath(topic: string): string {
-  return `/topics/${topic.split('/').map(encodeURIComponent).join('/')}`
+  const segments = topic.split('/')
+  // `fetch` would resolve them, and bring data and token to another path than the topic's.
+  if (segments.includes('.') || segments.includes('..')) {
+    const detail = `The topic ${JSON.stringify(topic)} has a '.' or '..' segment.`
+    throw new MillraceError('MILLRACE_TOPIC_INVALID', detail, { status: 400 })
+  }
+  return `/topics/${segments.map(encodeURIComponent).join('/')}`
 }

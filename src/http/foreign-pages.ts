@@ -23,9 +23,20 @@ function isOwnPage(origin: string, request: FastifyRequest): boolean {
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** To let in all is to let them in without cookies, which browsers send with a POST that they do not ask for first. */
+/**
+ * To let in pages, all of them or one by one, is to let them in without what browsers bring by themselves, unless the app
+ * says so: they send a simple POST before they ask, and its cookies with it.
+ */
 function wasLetIn(origin: string, { method, headers }: FastifyRequest, reply: FastifyReply): boolean {
   const allowed = reply.getHeader('access-control-allow-origin')
-  if (allowed === '*') return SAFE_METHODS.has(method) || headers.authorization !== undefined
-  return allowed === origin
+  if (allowed !== '*' && allowed !== origin) return false
+  const { authorization, cookie } = headers
+  if (SAFE_METHODS.has(method)) return true
+  if (authorization !== undefined && !remembered.test(authorization)) return true
+  if (allowed === '*') return false
+  const mayBringCookies = reply.getHeader('access-control-allow-credentials') === 'true'
+  return mayBringCookies || (authorization === undefined && cookie === undefined)
 }
+
+// What a page has to add itself, it has to ask for first; these a browser remembers and adds.
+const remembered = /^(basic|digest|negotiate|ntlm)\b/i

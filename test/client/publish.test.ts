@@ -3,7 +3,7 @@
 import t from 'tap'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
-import { connectTo, Received, until } from './support.ts'
+import { connectTo, fetchOver, Received, until } from './support.ts'
 
 t.test('text stays text and everything else is JSON', async t => {
   const hub = await startHub(t)
@@ -64,6 +64,27 @@ t.test('what is refused rejects at once, with the code of the hub', async t => {
   await t.rejects(client.publish('open/*', 'x'), { code: 'MILLRACE_TOPIC_INVALID', detail: /\*/ })
   await t.rejects(client.publish('open/1', 'x'.repeat(200)), { code: 'MILLRACE_BODY_TOO_LARGE', status: 413 })
   await t.rejects(client.history('nothing', { after: 'rubbish' }), { code: 'MILLRACE_ID_INVALID' })
+})
+
+t.test('a topic leads to no other path than its own', async t => {
+  const hub = await startHub(t)
+  const paths: string[] = []
+  const { client } = connectTo(t, hub, {
+    fetch: async (input, init) => {
+      paths.push(new URL(input as string).pathname)
+      return fetchOver(hub.agent)(input, init)
+    },
+  })
+  for (const topic of ['../healthz', 'a/../b', '..', '.', 'a/./b']) {
+    const refusal = { name: 'MillraceError', code: 'MILLRACE_TOPIC_INVALID', status: 400 }
+    await t.rejects(client.publish(topic, 'x'), refusal)
+    await t.rejects(client.history(topic), refusal)
+  }
+  t.same(paths, [], 'nothing was asked for')
+  for (const topic of ['%2e%2e/a', '.../a', '..\\a', 'a?b#c']) {
+    t.match(await client.publish(topic, 'x'), { topic })
+    t.match(await client.history(topic), { topic })
+  }
 })
 
 t.test('a publish is kept once, however often it takes to hear that', async t => {

@@ -156,6 +156,30 @@ t.test('pages that the app has not let in are refused', async t => {
   t.equal((await open.fetch('/push/topics/a', { headers: { origin } })).status, 200, 'to read is let in')
 })
 
+t.test(
+  'pages that were let in without cookies change nothing with what browsers bring by themselves',
+  async t => {
+    const origin = 'https://any.example'
+    const [cookie, basic, bearer] = ['session=1', 'Basic YTpi', 'Bearer a']
+    const open = await startEmbedded(t, { before: app => app.register(cors) })
+    const echoed = await startEmbedded(t, { before: app => app.register(cors, { origin: true }) })
+    const trusted = await startEmbedded(t, {
+      before: app => app.register(cors, { origin, credentials: true }),
+    })
+    const post = async (hub: typeof open, headers: Record<string, string>): Promise<number> =>
+      (await hub.fetch('/push/topics/a', { method: 'POST', body: 'x', headers: { origin, ...headers } }))
+        .status
+    for (const hub of [open, echoed]) {
+      t.equal(await post(hub, { cookie }), 403, 'a cookie')
+      t.equal(await post(hub, { authorization: basic }), 403, 'a password that the browser remembers')
+      t.equal(await post(hub, { authorization: bearer }), 201, 'what the page had to ask for')
+    }
+    t.equal(await post(echoed, {}), 201, 'nothing at all')
+    t.equal(await post(trusted, { cookie }), 201, 'the app lets its cookies in')
+    t.equal(await post(trusted, { authorization: basic }), 201)
+  },
+)
+
 t.test('behind a proxy the public URL is its own', async t => {
   const publicUrl = 'https://app.example'
   const options = { publicUrl, anonymousPublish: ['**'], anonymousReceive: ['**'] }
