@@ -71,7 +71,7 @@ t.test('a topic leads to no other path than its own', async t => {
   const paths: string[] = []
   const { client } = connectTo(t, hub, {
     fetch: async (input, init) => {
-      paths.push(new URL(input as string).pathname)
+      paths.push(new URL(String(input)).pathname)
       return fetchOver(hub.agent)(input, init)
     },
   })

@@ -95,6 +95,28 @@ t.test('all pages get the same sample, and a page that comes later the newest at
   t.same(await nextStats(second), await nextStats(first))
 })
 
+t.test('of the busiest topics a page is told those that its token may receive', async t => {
+  const hub = await startHub(t, { jwtKey: SECRET })
+  const open = async (receive: string[]): Promise<EventReader> =>
+    openStats(t, hub, bearer(await mint({ admin: true, receive })))
+  const pages = [await open(['**']), await open(['open/*']), await open([])]
+  for (const page of pages) await nextStats(page)
+  const headers = bearer(await mint({ publish: ['**'] }))
+  for (const topic of ['open/a', 'secret']) await hub.publish(topic, `of ${topic}`, headers)
+  const told: string[][] = []
+  for (const page of pages) {
+    let stats: Stats
+    let published = 0
+    do {
+      stats = await nextStats(page)
+      published += (stats.rates.published * stats.intervalMs) / 1000
+    } while (published < 1.5)
+    told.push(stats.topics.map(({ lastData }) => lastData).sort())
+  }
+  t.same(told, [['of open/a', 'of secret'], ['of open/a'], []])
+  t.same((await nextStats(await open([]))).topics, [], 'a page that comes later too')
+})
+
 t.test('pages are no subscribers, and leave nothing behind when they go', async t => {
   const hub = await startHub(t)
   const stats = await EventReader.open(hub, '/inspector/api/stats')
@@ -166,8 +188,12 @@ t.test('however many topics there are, so many are tracked, and large events are
   )
 })
 
-async function openStats(t: Test, hub: Reachable): Promise<EventReader> {
-  const reader = await EventReader.open(hub, '/inspector/api/stats')
+async function openStats(
+  t: Test,
+  hub: Reachable,
+  headers: Record<string, string> = {},
+): Promise<EventReader> {
+  const reader = await EventReader.open(hub, '/inspector/api/stats', headers)
   t.teardown(() => reader.close())
   return reader
 }

@@ -45,7 +45,7 @@ export class StatsFeed {
     // A stream that is reset may emit 'error' first: 'close' tells.
     outgoing.on('error', () => {}).once('close', () => this.#viewers.delete(viewer))
     this.#viewers.add(viewer)
-    outgoing.write(this.#latest === undefined ? ':\n\n' : statsEvent(this.#latest))
+    outgoing.write(this.#latest === undefined ? ':\n\n' : statsEvent(forGrant(this.#latest, grant)))
     if (!this.#isRunning) void this.#run()
   }
 
@@ -57,7 +57,7 @@ export class StatsFeed {
       await pause(FIRST_MS)
       while (this.#viewers.size > 0) {
         this.#latest = await maker.make()
-        await this.#send(statsEvent(this.#latest))
+        await this.#send(this.#latest)
         await pause(INTERVAL_MS)
       }
     } catch (error) {
@@ -71,23 +71,25 @@ export class StatsFeed {
     }
   }
 
-  async #send(text: string): Promise<void> {
+  async #send(stats: Stats): Promise<void> {
+    const whole = statsEvent(stats)
     for (const viewer of this.#viewers) {
-      const reason = await this.#refusal(viewer.grant)
-      if (reason !== undefined) end(viewer, reason)
+      const grant = await this.#grantNow(viewer.grant)
+      if (typeof grant === 'string') end(viewer, grant)
       // What it has not taken is old by now; more would be older still.
       else if (viewer.outgoing.writableLength === 0) {
         viewer.skipped = 0
-        viewer.outgoing.write(text)
+        viewer.outgoing.write(grant.canReceive('**') ? whole : statsEvent(forGrant(stats, grant)))
       } else if (++viewer.skipped >= MAX_SKIPPED) viewer.outgoing.destroy()
     }
   }
 
-  /** Why the page may look no more. */
-  async #refusal(grant: Grant): Promise<ByeData['reason'] | undefined> {
+  /** What the page's grant is by now, or why it may look no more. */
+  async #grantNow(grant: Grant): Promise<Grant | ByeData['reason']> {
     try {
-      requireOperator(this.#context, await this.#context.currentGrant(grant))
-      return undefined
+      const now = await this.#context.currentGrant(grant)
+      requireOperator(this.#context, now)
+      return now
     } catch (error) {
       const isExpired = error instanceof MillraceError && error.code === 'MILLRACE_TOKEN_EXPIRED'
       return isExpired ? 'expired' : 'revoked'
@@ -98,6 +100,11 @@ export class StatsFeed {
 /** It does not keep the process. */
 function pause(milliseconds: number): Promise<void> {
   return sleep(milliseconds, undefined, { ref: false })
+}
+
+/** Who reads metrics need not be let read events: the busiest topics, with their last data, are those that may be received. */
+function forGrant(stats: Stats, grant: Grant): Stats {
+  return { ...stats, topics: stats.topics.filter(({ topic }) => grant.canReceive(topic)) }
 }
 
 function statsEvent(stats: Stats): string {
