@@ -2,7 +2,7 @@
 // that a limit holds for the hub; what a thread that ended had is given back by clearing its counts.
 
 import { randomInt } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { networkOf } from './network-of.ts'
 
 // Connections, and sockets that may not have become one yet.
 const TOTALS = 2
@@ -74,16 +74,4 @@ export class ConnectionCounts {
     for (const unit of networkOf(address)) hash = Math.imul(hash ^ unit.charCodeAt(0), 16_777_619)
     return (hash >>> 0) % SLOTS
   }
-}
-
-/** Whoever has one IPv6 address has the other 2^64 of its network too. */
-function networkOf(address: string): string {
-  // IPv4 in an IPv6 socket.
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address.replace('::ffff:', '')
-  const [head = '', tail] = address.split('::')
-  const groups = head.split(':').filter(group => group !== '')
-  if (tail === undefined) return groups.slice(0, 4).join(':')
-  const rest = tail.split(':').filter(group => group !== '')
-  const zeros = Array.from({ length: 8 - groups.length - rest.length }, () => '0')
-  return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
 }

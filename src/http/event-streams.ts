@@ -187,13 +187,13 @@ export class EventStreams {
   }
 
   async #recheckOne(opened: OpenStream, authenticator: Authenticator): Promise<void> {
-    const { grant, stream, selector, kind } = opened
+    const { grant, stream, kind } = opened
     if (grant.generation === authenticator.generation || grant.token === undefined) return
     const now = await regranted(authenticator, grant)
     // It may have ended, or been given another one, meanwhile.
     if (opened.grant !== grant || stream.hasEnded) return
     if (now === 'expired') stream.end('expired')
-    else if (now !== undefined && kind.covers(now, selector)) this.#give(opened, now)
+    else if (now !== undefined && kind.covers(now, opened.selector)) this.#give(opened, now)
     else stream.end('revoked')
   }
 

@@ -3,6 +3,7 @@
 
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
+import { networkOf } from './network-of.ts'
 
 export interface RateOptions {
   /** Events a second, not requests; 0: no limit. */
@@ -26,8 +27,9 @@ export interface RateLimits {
 export function clientsOf({ ip, grant }: FastifyRequest): readonly string[] {
   // Tokens of one holder are one client.
   const who = grant.holder ?? grant.token
-  // No address begins so.
-  return who === undefined ? [ip] : [ip, `holder ${who}`]
+  // A proxy may hand on any text as an address.
+  const address = `address ${networkOf(ip)}`
+  return who === undefined ? [address] : [address, `holder ${who}`]
 }
 
 /** What `take` returned, as `Retry-After` says it: whole seconds, and never 0, which would mean at once. */

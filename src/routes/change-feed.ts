@@ -98,7 +98,7 @@ async function readChange(context: RouteContext, request: FastifyRequest): Promi
   if (!isTextList(remove)) throw invalid("'remove' must be a list of topics and patterns")
   if (after !== undefined && typeof after !== 'string') throw invalid("'after' must be a string")
   if (typeof again !== 'boolean') throw invalid("'again' must be true or false")
-  requireFewNames([...add, ...remove], context.limits)
+  for (const names of [add, remove]) requireFewNames(names, context.limits)
   for (const name of add) request.grant.requireReceive(validPattern(name, context.limits))
   const { feed } = request.params as { feed: string }
   const from = after === undefined ? 'states' : validCursor(after)

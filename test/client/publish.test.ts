@@ -71,7 +71,7 @@ t.test('a topic leads to no other path than its own', async t => {
   const paths: string[] = []
   const { client } = connectTo(t, hub, {
     fetch: async (input, init) => {
-      paths.push(new URL(String(input)).pathname)
+      paths.push(new URL(input instanceof Request ? input.url : input).pathname)
       return fetchOver(hub.agent)(input, init)
     },
   })

@@ -25,6 +25,15 @@ t.test('clients behind a trusted proxy have a rate each', async t => {
   t.ok((await publishAs(hub, '2001:db8::1')) >= 2)
 })
 
+t.test('a client is one, whatever its port, and whichever address of its network', async t => {
+  const hub = await startHub(t, { ...FROM_LOOPBACK, maxPublishRate: 1 })
+  t.ok((await publishAs(hub, '192.0.2.1:1000')) >= 1)
+  t.equal(await publishAs(hub, '192.0.2.1:1001'), 0)
+  t.ok((await publishAs(hub, '[2001:db8::1]:1000')) >= 1)
+  t.equal(await publishAs(hub, '2001:db8::2'), 0)
+  t.ok((await publishAs(hub, '2001:db8:0:1::1')) >= 1)
+})
+
 t.test(
   'what a client says of itself stands before what the proxy says of it, and does not count',
   async t => {

@@ -32,7 +32,8 @@ for (const name of Object.keys(env)) if (/^npm_/i.test(name)) delete (env as Nod
 
 const exec = promisify(execFile)
 const run = (cwd: string, program: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> =>
-  exec(program, args, { cwd, env })
+  // tap has each Node that is started load something, which keeps TypeScript from starting.
+  exec('env', ['-u', 'NODE_OPTIONS', program, ...args], { cwd, env })
 
 function folderOf(name: string, files: Readonly<Record<string, string>>): string {
   const path = join(folder, name)
