@@ -1,6 +1,7 @@
 // A page of the topics that a search finds: by a pattern in the hub, by a part of their names here.
 
-import { listTopics, type TopicSummary } from './hub.ts'
+import type { TopicSummary } from '../client/options.ts'
+import { listTopics } from './hub.ts'
 
 export const PAGE_TOPICS = 50
 

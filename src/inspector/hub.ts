@@ -1,19 +1,10 @@
 // What the page asks of the hub: everything that goes over the wire is named here.
 
+import type { TopicSummary } from '../client/options.ts'
 import type { GapData, OpenData } from '../protocol/control-events.ts'
 import type { StreamList, TokenReport } from '../protocol/inspector.ts'
 import { openEventStream } from './event-stream.ts'
 import { HUB, parseJson, request, requestJson, type HubProblem } from './request.ts'
-
-export interface TopicSummary {
-  readonly topic: string
-  readonly events: number
-  readonly bytes: number
-  readonly first?: string
-  readonly last?: string
-  readonly state?: string
-  readonly time: string
-}
 
 /** As feeds and history have it. */
 export interface HubEvent {

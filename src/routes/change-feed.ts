@@ -126,8 +126,9 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
   const { names, added, removed } = namesAfter(opened.selector, change)
   const selector = selectorOf(names)
   if (added.length + removed.length > 0) {
+    const watched = presence.isWatching(opened) ? watchedTopics(names) : undefined
     requireRoomFor(context, opened, names, selector)
-    if (presence.isWatching(opened)) presence.watch(opened, watchedTopics(names))
+    if (watched !== undefined) presence.watch(opened, watched)
     const told = { topics: namesOf(selector), added, removed }
     subscriber.change(selector, position => ({
       selector: selectorOf(added),
