@@ -17,7 +17,6 @@ const NO_KEYS = '{"keys": []}'
 t.test('a change between the start and the first look is seen', async t => {
   const jwtKeyFile = join(t.testdir({ key: SECRET }), 'key')
   const files = new KeyFiles({ ...noOther, jwtKeyFile, apiKeysFile: undefined })
-  t.teardown(() => files.close())
   writeFileSync(jwtKeyFile, OTHER_SECRET)
   const changes: boolean[] = []
   files.watch(() => void changes.push(files.reload((_, error) => t.error(error))))
@@ -26,6 +25,8 @@ t.test('a change between the start and the first look is seen', async t => {
   t.equal(files.texts.jwtKey, OTHER_SECRET)
   await sleep(50)
   t.same(changes, [true], 'once')
+  // Not by `teardown`: `testdir` has removed the files by then.
+  files.close()
 })
 
 t.test('a file that cannot be used holds up no other, and is reported once', async t => {
