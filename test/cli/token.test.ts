@@ -95,7 +95,10 @@ t.test('publish and subscribe bring the token that they are given', async t => {
   writeFileSync(tokenFile, stdout)
   const at = ['--url', hub.url, '--cacert', hub.caFile]
   const refused = await runCli(t, ['publish', 'a', 'x', ...at])
-  t.match(refused, { code: 1, stderr: /MILLRACE_TOKEN_MISSING/ })
+  t.match(refused, {
+    code: 1,
+    stderr: /MILLRACE_TOKEN_MISSING\): MILLRACE_TOKEN or --token-file brings a token/,
+  })
   const publish = ['publish', 'a', 'hello', ...at]
   t.equal((await runCli(t, publish, { env: { MILLRACE_TOKEN: stdout.trim() } })).code, 0)
   const subscribe = ['subscribe', 'a', '--after', 'earliest', '--count', '1', ...at]
@@ -189,6 +192,20 @@ t.test(
     t.same(readdirSync(directory).sort(), ['keys.json', 'keys.json.lock', 'other.json'])
   },
 )
+
+t.test('a token that grants nothing is minted, with a word about that', async t => {
+  const minted = await runCli(t, ['token', 'mint', '--subject', 'ann'], { env })
+  t.match(minted, { code: 0, stderr: /grants nothing: see --publish, --receive\n$/ })
+  t.equal(decodeJwt(minted.stdout.trim()).sub, 'ann')
+  for (const flags of [['--presence', 'a'], ['--mercure-subscribe', 'a'], ['--admin']])
+    t.match(await runCli(t, ['token', 'mint', ...flags], { env }), { code: 0, stderr: /^$/ })
+})
+
+t.test('its help names defaults as they are typed', async t => {
+  const { stdout } = await runCli(t, ['token', 'mint', '--help'])
+  t.match(stdout, /\(default:\s+1h\)/)
+  t.notMatch(stdout, /\[\]/)
+})
 
 t.test('what cannot be is said in a line', async t => {
   const refused = async (args: string[], message: RegExp, code: number, key = SECRET): Promise<void> => {
