@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyRequest } from 'fastify'
 // In your app: import millrace from 'millrace'
 import millrace from '../../src/index.ts'
@@ -70,5 +71,5 @@ function sessionOf({ headers }: FastifyRequest): Session | undefined {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())
-const url = await app.listen({ port: Number(process.env['PORT'] ?? 3000) })
-process.stdout.write(`${url}\n`)
+await app.listen({ host: 'localhost', port: Number(process.env['PORT'] ?? 3000) })
+process.stdout.write(`http://localhost:${(app.server.address() as AddressInfo).port}\n`)
