@@ -15,6 +15,9 @@ import { runCli, type CliOptions, type CliResult } from './run-cli.ts'
 const env = { MILLRACE_JWT_KEY: SECRET }
 const closed = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 
+// Some wait for a token to expire or for a lock.
+t.jobs = 2
+
 t.test('a minted token opens what it says, for as long as it says', async t => {
   const hub = await startHub(t, { ...closed, jwtKey: SECRET })
   const minted = async (expires: string): Promise<string> => {
@@ -151,7 +154,7 @@ t.test('an API key is told once, and the file has its hash for its owner alone',
   t.equal(await status('/metrics', one.stdout), 403)
 })
 
-t.test('keys that are made at the same time are all kept', async t => {
+t.test('keys that are made at the same time are all kept', { buffered: false }, async t => {
   const directory = t.testdir({ 'linked.json': t.fixture('symlink', 'keys.json') })
   const file = join(directory, 'keys.json')
   writeFileSync(file, '{"keys": []}', { mode: 0o600 })
