@@ -7,11 +7,11 @@ import { MillraceError } from '../errors.ts'
 import { checkConfig, isForThisMachine, takesTokens } from './check.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { environment, type Environment } from './environment.ts'
+import { MEMORY_LOG_BYTES } from './event-log-options.ts'
 import { accepts, environmentName, flagName, inOptionNames, isInteger } from './option-names.ts'
 import {
   configSchema,
   DEFAULTS,
-  MEMORY_LOG_BYTES,
   OPTION_NAMES,
   OPTIONS,
   type Config,
