@@ -113,6 +113,41 @@ t.test('hooks of the app hold for the hub too, and refuse in their own words', a
   t.same(seen, ['/push/topics/a', '/push/topics/a'])
 })
 
+for (const protocol of ['HTTP/1.1', 'HTTP/2 over TLS'] as const) {
+  t.test(
+    `headers of HTTP/1.1 that a hook sets do not keep streams from opening over ${protocol}`,
+    async t => {
+      const hub = await startEmbedded(t, {
+        protocol,
+        before: app => {
+          app.addHook('onRequest', async (_request, reply) => {
+            reply.headers({ connection: 'keep-alive', 'keep-alive': 'timeout=5', 'x-count': 5 })
+            reply.header('set-cookie', ['a=1', 'b=2'])
+          })
+        },
+      })
+      const reader = await EventReader.open(hub, '/push/topics/a')
+      t.equal((await reader.next())?.event, 'millrace:open')
+      t.equal(reader.header('x-count'), '5')
+      t.match(reader.header('set-cookie'), /a=1.*b=2/)
+      reader.close()
+    },
+  )
+}
+
+t.test('a header that cannot be sent is an error of the request, of a stream too', async t => {
+  const hub = await startEmbedded(t, {
+    before: app => {
+      app.addHook('onRequest', async (_request, reply) => void reply.header('x-odd', 'line\nend'))
+      app.addHook('onSend', async (_request, reply) => void reply.removeHeader('x-odd'))
+    },
+  })
+  const headers = { accept: 'text/event-stream' }
+  const answer = await hub.fetch('/push/topics/a', { headers, signal: AbortSignal.timeout(5000) })
+  t.equal(answer.status, 500)
+  await answer.body?.cancel()
+})
+
 t.test('the app can have decorators, CORS and a description of its own', async t => {
   const origin = 'https://pages.example'
   const hub = await startEmbedded(t, {
