@@ -18,7 +18,7 @@ import { Compression, type CompressionOptions } from './compression.ts'
 import { http2StreamOf, type Connections } from './connections.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
 import { Expiries } from './expiries.ts'
-import type { HeldPiece } from './held-bytes.ts'
+import type { HeldFeed } from './held-feed.ts'
 import { Rounds } from './rounds.ts'
 import type { StreamKind } from './stream-kind.ts'
 import { ownerOf, reportEnd, type StreamOwner } from './stream-report.ts'
@@ -40,8 +40,8 @@ export interface OpenStream {
   readonly selector: Selector
   readonly owner: StreamOwner
   grant: Grant
-  /** What its names take of what its connection may make the hub hold. */
-  held?: HeldPiece | undefined
+  /** What it takes of what its connection may make the hub hold. */
+  held?: HeldFeed | undefined
 }
 
 export type Regranted = 'granted' | 'unknown' | 'forbidden'
