@@ -1,4 +1,4 @@
-// Names that come from code need not be text, whatever the types say: half of those who call have none.
+// Names that come from code need not be text, whatever the types say: JavaScript has none.
 
 import { MillraceError, type ErrorCode } from '../errors.ts'
 
