@@ -1,8 +1,9 @@
 // A team's list of tasks: somebody's own Fastify app, with its own sessions and its own data, and a hub in it that keeps the
-// open pages up to date. `npx node examples/embed/server.ts`, and open the address in two browsers.
+// open pages up to date. `npm run example embed`, and open the address in two browsers.
 
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyRequest } from 'fastify'
 // In your app: import millrace from 'millrace'
 import millrace from '../../src/index.ts'
@@ -70,5 +71,5 @@ function sessionOf({ headers }: FastifyRequest): Session | undefined {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void app.close())
-const url = await app.listen({ port: Number(process.argv[2] ?? 3000) })
-process.stdout.write(`${url}\n`)
+await app.listen({ host: 'localhost', port: Number(process.env['PORT'] ?? 3000) })
+process.stdout.write(`http://localhost:${(app.server.address() as AddressInfo).port}\n`)

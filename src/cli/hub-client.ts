@@ -80,7 +80,9 @@ export async function readProblem(response: Dispatcher.ResponseData): Promise<Pr
 
 export function describeProblem({ status, code, title, detail }: Problem): string {
   const text = (detail ?? title ?? `the hub answered ${status}`).replace(/\.$/, '')
-  return code === undefined ? `${text} (${status})` : `${text} (${code})`
+  // Here it is not a header that brings it.
+  const hint = code === 'MILLRACE_TOKEN_MISSING' ? ': MILLRACE_TOKEN or --token-file brings a token' : ''
+  return `${text} (${code ?? status})${hint}`
 }
 
 /** Whether the same request can succeed a little later. */

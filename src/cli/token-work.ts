@@ -55,11 +55,18 @@ export async function mint(flags: MintFlags): Promise<void> {
   }
   const { key, algorithm } = await signingKey(keyTextOf(keyFile, 'MILLRACE_JWT_KEY or --key-file'))
   const header = { alg: flags.algorithm ?? algorithm, ...(keyId !== undefined && { kid: keyId }) }
+  if (grantsNothing(flags))
+    process.stderr.write('millrace: this token grants nothing: see --publish, --receive\n')
   try {
     process.stdout.write(`${await new SignJWT(claims).setProtectedHeader(header).sign(key)}\n`)
   } catch (error) {
     throw new Failure(`the key cannot sign with ${header.alg}: ${(error as Error).message}`)
   }
+}
+
+function grantsNothing({ publish, receive, presence, admin, ...mercure }: MintFlags): boolean {
+  const granted = [publish, receive, presence, mercure.mercurePublish, mercure.mercureSubscribe]
+  return admin !== true && granted.every(topics => topics.length === 0)
 }
 
 /** A token of Mercure's alone is one of draft 7, which is what its hubs and clients in the field know. */

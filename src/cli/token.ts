@@ -1,6 +1,6 @@
 // `millrace token`: mints and explains tokens, and makes API keys.
 
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { ALGORITHMS } from '../auth/algorithms.ts'
 import { patternsFault } from '../auth/claims.ts'
 import { usageFailure } from './failure.ts'
@@ -29,15 +29,20 @@ export function addTokenCommand(program: Command): void {
     .description('Mint and explain tokens, make API keys.')
     .addHelpText('after', EXAMPLES)
   withGrant(command.command('mint').description('Print a token.'))
-    .option(
-      '--mercure-publish <topics>',
-      'a topic, URI template or * that it may publish to by Mercure; repeated for more',
-      topics,
-      [],
+    .addOption(
+      list(
+        '--mercure-publish <topics>',
+        'a topic, URI template or * that it may publish to by Mercure; repeated for more',
+        topics,
+      ),
     )
-    .option('--mercure-subscribe <topics>', 'the same, of private updates that it may read', topics, [])
+    .addOption(list('--mercure-subscribe <topics>', 'the same, of private updates that it may read', topics))
     .option('--subject <name>', 'whose it is (`sub`)')
-    .option('--expires <time>', 'how long it lives: 90s, 15m, 12h, 30d', parseSpan, 3600)
+    .addOption(
+      new Option('--expires <time>', 'how long it lives: 90s, 15m, 12h, 30d')
+        .argParser(parseSpan)
+        .default(3600, '1h'),
+    )
     .option('--issuer <text>', '`iss`')
     .option('--audience <text>', '`aud`')
     .option('--key-file <file>', 'the key that signs (MILLRACE_JWT_KEY)')
@@ -73,10 +78,14 @@ function work(): Promise<typeof import('./token-work.ts')> {
 
 function withGrant(command: Command): Command {
   return command
-    .option('--publish <patterns>', 'what it may publish to; comma-separated or repeated', patterns, [])
-    .option('--receive <patterns>', 'what it may receive; comma-separated or repeated', patterns, [])
-    .option('--presence <patterns>', 'of which topics it may see who follows them', patterns, [])
+    .addOption(list('--publish <patterns>', 'what it may publish to; comma-separated or repeated', patterns))
+    .addOption(list('--receive <patterns>', 'what it may receive; comma-separated or repeated', patterns))
+    .addOption(list('--presence <patterns>', 'of which topics it may see who follows them', patterns))
     .option('--admin', 'it may see what is for those who run the hub, such as /metrics')
+}
+
+function list(flags: string, description: string, add: typeof topics): Option {
+  return new Option(flags, description).argParser(add).default([], 'none')
 }
 
 function patterns(text: string, previous: readonly string[]): readonly string[] {

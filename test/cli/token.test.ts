@@ -15,6 +15,9 @@ import { runCli, type CliOptions, type CliResult } from './run-cli.ts'
 const env = { MILLRACE_JWT_KEY: SECRET }
 const closed = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }
 
+// Some wait for a token to expire or for a lock.
+t.jobs = 2
+
 t.test('a minted token opens what it says, for as long as it says', async t => {
   const hub = await startHub(t, { ...closed, jwtKey: SECRET })
   const minted = async (expires: string): Promise<string> => {
@@ -95,7 +98,10 @@ t.test('publish and subscribe bring the token that they are given', async t => {
   writeFileSync(tokenFile, stdout)
   const at = ['--url', hub.url, '--cacert', hub.caFile]
   const refused = await runCli(t, ['publish', 'a', 'x', ...at])
-  t.match(refused, { code: 1, stderr: /MILLRACE_TOKEN_MISSING/ })
+  t.match(refused, {
+    code: 1,
+    stderr: /MILLRACE_TOKEN_MISSING\): MILLRACE_TOKEN or --token-file brings a token/,
+  })
   const publish = ['publish', 'a', 'hello', ...at]
   t.equal((await runCli(t, publish, { env: { MILLRACE_TOKEN: stdout.trim() } })).code, 0)
   const subscribe = ['subscribe', 'a', '--after', 'earliest', '--count', '1', ...at]
@@ -148,7 +154,7 @@ t.test('an API key is told once, and the file has its hash for its owner alone',
   t.equal(await status('/metrics', one.stdout), 403)
 })
 
-t.test('keys that are made at the same time are all kept', async t => {
+t.test('keys that are made at the same time are all kept', { buffered: false }, async t => {
   const directory = t.testdir({ 'linked.json': t.fixture('symlink', 'keys.json') })
   const file = join(directory, 'keys.json')
   writeFileSync(file, '{"keys": []}', { mode: 0o600 })
@@ -189,6 +195,20 @@ t.test(
     t.same(readdirSync(directory).sort(), ['keys.json', 'keys.json.lock', 'other.json'])
   },
 )
+
+t.test('a token that grants nothing is minted, with a word about that', async t => {
+  const minted = await runCli(t, ['token', 'mint', '--subject', 'ann'], { env })
+  t.match(minted, { code: 0, stderr: /grants nothing: see --publish, --receive\n$/ })
+  t.equal(decodeJwt(minted.stdout.trim()).sub, 'ann')
+  for (const flags of [['--presence', 'a'], ['--mercure-subscribe', 'a'], ['--admin']])
+    t.match(await runCli(t, ['token', 'mint', ...flags], { env }), { code: 0, stderr: /^$/ })
+})
+
+t.test('its help names defaults as they are typed', async t => {
+  const { stdout } = await runCli(t, ['token', 'mint', '--help'])
+  t.match(stdout, /\(default:\s+1h\)/)
+  t.notMatch(stdout, /\[\]/)
+})
 
 t.test('what cannot be is said in a line', async t => {
   const refused = async (args: string[], message: RegExp, code: number, key = SECRET): Promise<void> => {

@@ -112,6 +112,7 @@ export class BrowserSnippets {
 }
 
 const MODULE_PAGE = `<!doctype html>
+<div id="root"></div>
 <script type="importmap">{ "imports": { "millrace/client": "/client.js" } }</script>
 <script type="module">
   import('/snippet.js').then(

@@ -31,7 +31,7 @@ const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
 const compileCache = new URL('../../.tap/compile-cache', import.meta.url).pathname
 
 // Ports of the pages; each gets a free one in its place.
-const PORTS = ['9443', '9444', '9080', '8080', '3000']
+const PORTS = ['9443', '9444', '9080', '8080', '8000', '3000']
 
 export class Session {
   readonly #directory: string

@@ -2,16 +2,18 @@
 // says in a comment above it why it cannot be.
 
 import { globSync, readFileSync } from 'node:fs'
-import t from 'tap'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
 import { bundleClient } from '../client/bundle.ts'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { BrowserSnippets } from './browser-snippets.ts'
 import { fencesOf, type Fence } from './fences.ts'
+import { bundleReact } from './react-page.ts'
 import { PAGES, type PageSetup, type ScriptKind } from './pages.ts'
 import { Session } from './session.ts'
 
 const root = new URL('../../', import.meta.url)
-const RUN = ['sh', 'js', 'jsx', 'ts', 'html', 'json']
+const RUN = ['sh', 'js', 'jsx', 'ts', 'tsx', 'html', 'json']
 /** Excerpts of files in deploy/, which have tests of their own. */
 const EXCERPTS = ['nginx', 'caddyfile', 'haproxy', 'ini', 'yaml', 'dockerfile']
 
@@ -40,7 +42,7 @@ t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
             hasScripts = true
             await runInConsole(setup.scriptBefore)
           }
-          await runSnippet({ session, scripts, client, setup, snippet })
+          await runSnippet({ t, session, scripts, client, setup, snippet })
           counts[snippet.language] = (counts[snippet.language] ?? 0) + 1
           t.pass(snippet.place)
         }
@@ -51,7 +53,7 @@ t.test('snippets', { ...needsBrowser, timeout: 240_000 }, async t => {
 
   t.test('are run, or say why not', async t => {
     t.comment(`run: ${JSON.stringify(counts)}`)
-    for (const language of ['sh', 'js', 'html', 'json']) t.ok(counts[language]! > 0, language)
+    for (const language of ['sh', 'js', 'tsx', 'html', 'json']) t.ok(counts[language]! > 0, language)
     const all = fences.flatMap(([, own]) => own).filter(({ language }) => RUN.includes(language))
     const marked = all.filter(({ notRun }) => notRun !== undefined)
     t.comment(`not run: ${marked.map(({ place, notRun }) => `${place} (${notRun})`).join(', ')}`)
@@ -90,6 +92,7 @@ const SILENT_PAGE = `<p>waiting</p><script>
 </script>`
 
 function kindOf({ language, text }: Fence, { scripts = 'console' }: PageSetup): ScriptKind | undefined {
+  if (language === 'tsx') return 'client'
   if (language !== 'js') return undefined
   if (/ from 'millrace\/client'$/m.test(text)) return 'client'
   return / from 'millrace'$/m.test(text) ? 'node' : scripts
@@ -111,7 +114,13 @@ t.test('excerpts of files in deploy/ stand there word by word', async t => {
   }
 })
 
+// What it shows comes from the hub.
+const RENDERED = `
+  while (!document.querySelector('#root').innerText.includes('an event'))
+    await new Promise(next => setTimeout(next, 20))`
+
 interface Run {
+  readonly t: Test
   readonly session: Session
   readonly scripts: BrowserSnippets
   /** The files of `millrace/client`, bundled. */
@@ -133,11 +142,15 @@ async function runSnippet(run: Run): Promise<void> {
   }
 }
 
-async function runScript({ session, scripts, client, setup, snippet }: Run): Promise<void> {
+async function runScript({ t, session, scripts, client, setup, snippet }: Run): Promise<void> {
   const kind = kindOf(snippet, setup) ?? 'node'
   if (kind === 'console') return await scripts.runScript(session.script(snippet.text))
   const { before = '', after = () => '' } = setup.modules?.[kind] ?? {}
-  const text = `import './before.js'\n${snippet.text}\n${after(snippet.text)}`
+  const isReact = snippet.language === 'tsx'
+  const code = isReact
+    ? await bundleReact(join(t.testdir({ 'page.tsx': snippet.text }), 'page.tsx'))
+    : snippet.text
+  const text = `import './before.js'\n${code}\n${isReact ? RENDERED : after(snippet.text)}`
   const files = Object.entries({ '/before.js': before, '/snippet.js': text, ...setup.served })
   const placed = new Map(files.map(([path, file]) => [path, session.script(file)]))
   if (kind === 'node') return await session.runNode(placed)

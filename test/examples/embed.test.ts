@@ -9,7 +9,7 @@ import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { freePort } from '../support/hub-process.ts'
 
-const server = new URL('../../examples/embed/server.ts', import.meta.url).pathname
+const root = new URL('../../', import.meta.url).pathname
 
 interface Running {
   readonly url: string
@@ -17,7 +17,9 @@ interface Running {
 }
 
 async function start(t: Test, port = 0): Promise<Running> {
-  const child = spawn(process.execPath, [server, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const command = ['--conditions=millrace-source', 'examples/run.ts', 'embed']
+  const env = { ...process.env, PORT: String(port) }
+  const child = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGKILL')

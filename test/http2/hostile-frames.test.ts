@@ -172,6 +172,9 @@ t.test('requests that are cancelled at once, one after another', async t => {
   }
 })
 
+// Each has a hub of its own, and waits for most of its time.
+t.jobs = 3
+
 t.test('a client that resets and pings as clients do is left alone', async t => {
   const hub = await startVictim(t, ['--max-overhead-rate=2048'])
   const raw = await RawHttp2.connect(t, hub)

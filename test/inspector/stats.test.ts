@@ -22,6 +22,9 @@ import { clientOfEach } from '../support/workers.ts'
 
 const PUBLISHED = 30
 
+// They wait for samples, which come once a second.
+t.jobs = 4
+
 for (const workers of [1, 2]) {
   t.test(`what is published and delivered is counted, with ${workers} thread(s)`, async t => {
     const hub = await startHub(t, { workers })
