@@ -25,7 +25,7 @@ Every option can be set in four places; each goes before the one above it:
   names the option and where the value came from.
 - Kubernetes sets \`MILLRACE_PORT=tcp://...\` in the pods beside a service that is named \`millrace\`. Give the pods
   \`enableServiceLinks: false\`, or the service another name.
-- Off loopback the hub starts only if \`anonymousPublish\` or \`anonymousReceive\` says what anyone may do.
+- Off loopback, and behind a proxy, the hub starts only if it has a key for tokens, or \`anonymousPublish\` or \`anonymousReceive\` says what anyone may do.
 - \`maxBodyBytes\` ≤ \`logMaxTopicBytes\` ≤ \`logMaxBytes\`.
 `
 

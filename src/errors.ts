@@ -94,6 +94,11 @@ const catalogue = {
     title: 'This host name is not allowed',
     help: 'A hub on loopback answers to loopback names only, and one with `--allowed-host` to the names that it was given, so that no page of a foreign site can reach it under a name of its own (DNS rebinding). Name the host that clients see, behind a proxy too: `--allowed-host`.',
   },
+  MILLRACE_PROXY_UNNAMED: {
+    status: 403,
+    title: 'The hub was not told of the proxy',
+    help: 'A hub on loopback without a key is open to its own machine, and refuses what a proxy hands on from elsewhere (`X-Forwarded-For` and `X-Real-IP` with other addresses than loopback, `Forwarded`, `Via`). Give it a key for tokens, or name the proxy, `--trust-proxy`, and say what anyone may do.',
+  },
   MILLRACE_NOT_FOUND: {
     status: 404,
     title: 'There is nothing here',

@@ -8,13 +8,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyListenOptions } from 'fastify'
 import type { Logger } from 'pino'
 import type { KeyTexts } from './auth/authenticator.ts'
-import { isLoopback } from './config/check.ts'
+import { isForThisMachine, isLoopback, servesInspector, takesTokens } from './config/check.ts'
 import type { Config } from './config/schema.ts'
 import { createApp } from './http/app.ts'
 import type { TlsMaterial } from './http/certificates.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import type { Regranted } from './http/event-streams.ts'
 import { LISTEN_BACKLOG, listenError } from './http/port.ts'
+import { refuseUnnamedProxies } from './http/unnamed-proxies.ts'
 import type { ThreadQuestions } from './http/thread-questions.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -55,7 +56,7 @@ export interface Listener extends HttpSide {
 /** Errors: MILLRACE_PORT_TAKEN, MILLRACE_CONFIG_INVALID. */
 export async function startListener(parts: ListenerParts): Promise<Listener> {
   const { config, logger, tls } = parts
-  const service = new Service({ ...parts, isForUsOnly: hubIsForUsOnly(config) })
+  const service = new Service({ ...parts, isForUsOnly: isForThisMachine(config) })
   const { connections, streams } = service
   const app = createApp({ ...config, logger, tls }, connections, service.abuse)
   await addRoutes(app, service, config)
@@ -95,11 +96,6 @@ export async function startListener(parts: ListenerParts): Promise<Listener> {
   }
 }
 
-/** Behind a proxy it is as far from loopback as its clients are. */
-function hubIsForUsOnly({ host, allowedHost }: Config): boolean {
-  return isLoopback(host) && allowedHost.length === 0
-}
-
 /** What is left after the drain is cut after this time. */
 export const CLOSE_GRACE_MS = 500
 
@@ -107,13 +103,12 @@ async function addRoutes(app: FastifyInstance, service: Service, config: Config)
   const { corsOrigin: allowedOrigins, allowedHost: allowedHosts } = config
   // Whoever may not even ask needs no token, and the answer to a bad one is for the page to read.
   await crossOrigin(app, { allowedOrigins, allowedHosts, isLoopback: isLoopback(config.host) })
+  if (isForThisMachine(config) && !takesTokens(config)) refuseUnnamedProxies(app)
   await openApiRoute(app)
   await service.addRoutes(app)
   await healthRoutes(app, service.context)
-  // Behind a proxy a hub on loopback is not for this machine only.
-  const isForUsOnly = hubIsForUsOnly(config) && config.trustProxy.length === 0
-  const hasInspector = config.inspector === 'on' || (config.inspector === 'auto' && isForUsOnly)
-  if (hasInspector) await service.addInspector(app, isForUsOnly)
+  const hasInspector = servesInspector(config)
+  if (hasInspector) await service.addInspector(app)
   await welcomeRoute(app, hasInspector)
 }
 

@@ -43,7 +43,7 @@ export interface ServiceParts {
   readonly askElsewhere: AskElsewhere
   /** What `/metrics` answers, given what is counted here. */
   readonly readMetrics: (own: Metrics) => Promise<string>
-  /** The hub is reached from this machine only. */
+  /** The hub is reached from this machine only, through no proxy. */
   readonly isForUsOnly: boolean
   /** Gives requests their grants, where it does not leave them to tokens. */
   readonly authorize?: Authorize | undefined
@@ -94,10 +94,10 @@ export class Service {
     await errorRoutes(app)
   }
 
-  /** Adds what shows the hub to those who run it. `isForUsOnly`: it is reached from this machine only, through no proxy. */
-  async addInspector(app: FastifyInstance, isForUsOnly: boolean): Promise<void> {
+  /** Adds what shows the hub to those who run it. */
+  async addInspector(app: FastifyInstance): Promise<void> {
     await inspectorRoutes(app, this.context, {
-      isOpen: isForUsOnly && !this.#authenticator.takesTokens,
+      isOpen: this.#parts.isForUsOnly && !this.#authenticator.takesTokens,
       readFigures: () => this.metrics.figures(),
       grantOf: token => this.#authenticator.grantOf(token),
       logName: this.#parts.config.log,

@@ -6,7 +6,7 @@ import t from 'tap'
 
 const root = new URL('..', import.meta.url).pathname
 const architecture = readFileSync(`${root}ARCHITECTURE.md`, 'utf8')
-const VOCABULARY = ['event', 'errors', 'topic-pattern', 'version', 'thread-calls']
+const VOCABULARY = ['event', 'errors', 'topic-pattern', 'nesting', 'version', 'thread-calls']
 
 t.test('folders import only what ARCHITECTURE.md allows', async t => {
   const rows = [...architecture.matchAll(/^\| `(\w+)` +\| (.+?) +\|$/gm)]

@@ -1,9 +1,9 @@
-// What `millrace serve` says once it listens: how to send the first event and see it arrive.
+// What `millrace serve` says once it listens: how to send the first event, see it arrive, and look on.
 
 import { relative } from 'node:path'
 
 /** `caFile` is the CA that the hub made for itself, if it did. */
-export function banner(url: string, caFile: string | undefined): string {
+export function banner(url: string, caFile: string | undefined, hasInspector: boolean): string {
   const trust = caFile === undefined ? '' : `--cacert ${quoted(nearest(caFile))} `
   const lines = [
     `Millrace listens on ${url}`,
@@ -12,6 +12,7 @@ export function banner(url: string, caFile: string | undefined): string {
     `  subscribe   curl -N ${trust}-H 'accept: text/event-stream' ${url}/topics/hello`,
     `  publish     curl ${trust}-d 'Hello, world' ${url}/topics/hello`,
   ]
+  if (hasInspector) lines.push(`  inspect     ${url}/inspector in a browser`)
   if (caFile !== undefined) lines.push('', ...trustHint(nearest(caFile)))
   return `\n${lines.join('\n')}\n\n`
 }

@@ -42,14 +42,15 @@ async function serve(command: Command): Promise<void> {
   const { startServer } = await import('../server.ts')
   const server = await startServer(config)
   stopOnSignals(server)
-  announce(config, server)
+  const { servesInspector } = await import('../config/check.ts')
+  announce(config, server, servesInspector(config))
 }
 
 // Where stdout carries JSON lines, it carries nothing else.
-function announce(config: Config, server: RunningServer): void {
+function announce(config: Config, server: RunningServer, hasInspector: boolean): void {
   const isJson = config.logFormat === 'json' || (config.logFormat === 'auto' && !process.stdout.isTTY)
   const output = isJson ? process.stderr : process.stdout
-  output.write(banner(server.url, server.certificateAuthority))
+  output.write(banner(server.url, server.certificateAuthority, hasInspector))
 }
 
 function givenFlags(command: Command): Record<string, unknown> {

@@ -13,13 +13,15 @@ export const accessOptions = {
   anonymousPublish: Type.Array(Type.String(), {
     group: 'Access',
     placeholder: 'pattern',
-    defaultNote: '`**` while the host is loopback and no token is taken, none otherwise',
+    defaultNote:
+      '`**` while the host is loopback, with no proxy in front, and no token is taken; none otherwise',
     description: 'Topic patterns that anyone may publish to, such as `sensors/*`.',
   }),
   anonymousReceive: Type.Array(Type.String(), {
     group: 'Access',
     placeholder: 'pattern',
-    defaultNote: '`**` while the host is loopback and no token is taken, none otherwise',
+    defaultNote:
+      '`**` while the host is loopback, with no proxy in front, and no token is taken; none otherwise',
     description: 'Topic patterns that anyone may receive, such as `public/**`.',
   }),
 
@@ -124,7 +126,7 @@ export const accessOptions = {
     placeholder: 'address',
     defaultNote: 'none',
     description:
-      'Proxies whose `X-Forwarded-For` is believed, as addresses or networks such as `10.0.0.0/8`: rates and the log go by the client that it names, and `maxConnectionsPerAddress` does not count the connections of the proxies.',
+      'Proxies whose `X-Forwarded-For` is believed, as addresses or networks such as `10.0.0.0/8`: rates and the log go by the client that it names, and `maxConnectionsPerAddress` does not count the connections of the proxies. A hub on loopback without a key refuses what shows that it came from elsewhere through any other.',
   }),
   allowedHost: Type.Array(Type.String(), {
     group: 'Access',

@@ -13,10 +13,10 @@ export function checkConfig(config: Config, given: GivenOptions): void {
     certificateFault(config) ??
     logFault(config) ??
     sizeFault(config) ??
+    trustProxyFault(config) ??
     openHostFault(config, given) ??
     tokenFault(config) ??
     publicUrlFault(config) ??
-    trustProxyFault(config) ??
     listFault(config) ??
     retentionFault(config)
   if (fault !== undefined) throw new MillraceError('MILLRACE_CONFIG_INVALID', fault)
@@ -25,6 +25,20 @@ export function checkConfig(config: Config, given: GivenOptions): void {
 /** Whether only processes of the same machine can reach this address. */
 export function isLoopback(host: string): boolean {
   return host.toLowerCase() === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
+
+/** Whether it is reached from the same machine only. A proxy that it was told of brings others, and so does a name that others use. */
+export function isForThisMachine({
+  host,
+  allowedHost,
+  trustProxy,
+}: Pick<Config, 'host' | 'allowedHost' | 'trustProxy'>): boolean {
+  return isLoopback(host) && allowedHost.length === 0 && trustProxy.length === 0
+}
+
+/** Whether `/inspector` is there. */
+export function servesInspector(config: Config): boolean {
+  return config.inspector === 'on' || (config.inspector === 'auto' && isForThisMachine(config))
 }
 
 function certificateFault({ cert, key }: Config): string | undefined {
@@ -48,15 +62,22 @@ function sizeFault(config: Config): string | undefined {
   return undefined
 }
 
-function openHostFault({ host, allowedHost }: Config, given: GivenOptions): string | undefined {
-  if (isLoopback(host) && allowedHost.length === 0) return undefined
+function openHostFault(config: Config, given: GivenOptions): string | undefined {
+  if (isForThisMachine(config)) return undefined
   if (takesTokens(given)) return undefined
   if (given.anonymousPublish !== undefined || given.anonymousReceive !== undefined) return undefined
   return (
-    `${isLoopback(host) ? `--allowed-host ${allowedHost.join()}` : `--host ${host}`} can be reached from other machines, and nothing says who may use the hub. ` +
+    `${whatOpens(config)} can be reached from other machines, and nothing says who may use the hub. ` +
     'Give it a key for tokens (MILLRACE_JWT_KEY, --jwt-key-file, --jwks-url) or --api-keys-file, or say what anyone may do: ' +
     "--anonymous-receive '**' lets all clients receive everything, --anonymous-publish 'sensors/*' lets them publish there"
   )
+}
+
+function whatOpens({ host, allowedHost, trustProxy }: Config): string {
+  if (!isLoopback(host)) return `--host ${host}`
+  return allowedHost.length > 0
+    ? `--allowed-host ${allowedHost.join()}`
+    : `a hub behind the proxy of --trust-proxy ${trustProxy.join()}`
 }
 
 /** Whether there is a key of any kind. */

@@ -4,14 +4,14 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Value } from 'typebox/value'
 import { MillraceError } from '../errors.ts'
-import { checkConfig, isLoopback, takesTokens } from './check.ts'
+import { checkConfig, isForThisMachine, takesTokens } from './check.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { environment, type Environment } from './environment.ts'
+import { MEMORY_LOG_BYTES } from './event-log-options.ts'
 import { accepts, environmentName, flagName, inOptionNames, isInteger } from './option-names.ts'
 import {
   configSchema,
   DEFAULTS,
-  MEMORY_LOG_BYTES,
   OPTION_NAMES,
   OPTIONS,
   type Config,
@@ -163,11 +163,9 @@ function typeFault(name: OptionName, source: string, value: unknown): string {
   return `${source} is ${shown}, but it takes ${accepts(name)}`
 }
 
-// Open on loopback, closed elsewhere, behind a proxy that others reach, and once there are tokens, until someone says what anonymous clients may do.
+// Open on loopback, closed elsewhere, behind a proxy, and once there are tokens, until someone says what anonymous clients may do.
 function anonymousDefaults(given: GivenOptions): GivenOptions {
-  if (isLoopback(given.host ?? DEFAULTS.host) && given.allowedHost === undefined && !takesTokens(given))
-    return {}
-  return NOTHING_IS_OPEN
+  return isForThisMachine({ ...DEFAULTS, ...given }) && !takesTokens(given) ? {} : NOTHING_IS_OPEN
 }
 
 const NOTHING_IS_OPEN: GivenOptions = { anonymousPublish: [], anonymousReceive: [], anonymousMetrics: false }

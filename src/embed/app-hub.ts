@@ -10,7 +10,8 @@ export interface AppHub {
    * Resolves when the log has the event. Text is published as text, whatever else as JSON. Whoever is behind is waited
    * for no longer than a request would be.
    * Errors: MILLRACE_TOPIC_INVALID, MILLRACE_TYPE_INVALID, MILLRACE_JSON_INVALID, MILLRACE_NOT_UTF8,
-   * MILLRACE_BODY_TOO_LARGE, MILLRACE_KEY_REUSED, MILLRACE_STATE_FULL, MILLRACE_LOG_FULL, MILLRACE_LOG_UNAVAILABLE.
+   * MILLRACE_BODY_TOO_LARGE, MILLRACE_KEY_REUSED, MILLRACE_STATE_FULL, MILLRACE_LOG_FULL, MILLRACE_LOG_UNAVAILABLE;
+   * MILLRACE_DRAINING once the app has closed.
    */
   readonly publish: (topic: Topic, data: unknown, options?: PublishOptions) => Promise<Published>
   /** All or none, in this order, next to each other. At least one. Errors: as for `publish`. */

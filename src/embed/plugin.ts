@@ -6,6 +6,7 @@ import fastifyPlugin from 'fastify-plugin'
 import { KeyFiles } from '../config/key-files.ts'
 import { retentionRules } from '../config/retention-rules.ts'
 import { MillraceError } from '../errors.ts'
+import { readWhatHooksMake } from '../http/body.ts'
 import { ConnectionCounts } from '../http/connection-counts.ts'
 import { refuseForeignPages } from '../http/foreign-pages.ts'
 import { OpenRequests } from '../http/open-requests.ts'
@@ -95,6 +96,7 @@ async function addRoutes(
   scope.setErrorHandler(sendOwnProblem)
   addRequestRules(scope, config, service.connections, service.abuse)
   requests.follow(scope)
+  readWhatHooksMake(scope)
   refuseForeignPages(scope)
   // An app that describes its own routes describes these too.
   if (!scope.hasDecorator('swagger')) await openApiRoute(scope)

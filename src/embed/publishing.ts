@@ -8,6 +8,7 @@ import { RequestKey } from '../log/append-key.ts'
 import { formatId } from '../protocol/ids.ts'
 import { validTopic, validType } from '../routes/names.ts'
 import type { AppEvent, Published, PublishedMany, PublishOptions } from './app-hub.ts'
+import { requireText } from './require-text.ts'
 
 export interface PublishLimits {
   readonly maxBodyBytes: number
@@ -44,6 +45,8 @@ function keyOf(key: string): RequestKey {
 }
 
 function eventOf({ topic, data, type, state }: AppEvent, limits: PublishLimits): NewEvent {
+  requireText(topic, 'A topic', 'MILLRACE_TOPIC_INVALID')
+  if (type !== undefined) requireText(type, 'A type', 'MILLRACE_TYPE_INVALID')
   const isJson = typeof data !== 'string'
   const text = isJson ? jsonOf(data) : data
   if (!text.isWellFormed()) {

@@ -10,6 +10,7 @@ import { validCursor, validPattern } from '../routes/names.ts'
 import { selectorOf, type Selector } from '../topic-pattern.ts'
 import type { Start } from '../hub/subscriber.ts'
 import type { AppGap, ReceivedEvent, SubscribeOptions, Subscription } from './app-hub.ts'
+import { requireText } from './require-text.ts'
 
 export interface SubscribeLimits {
   readonly maxTopicNameBytes: number
@@ -34,6 +35,7 @@ export function subscribe(
   reader: Reader,
 ): Subscription {
   const selector = selectorOfNames(names, limits)
+  if (after !== undefined) requireText(after, "'after'", 'MILLRACE_ID_INVALID')
   const start = hub.startAt(after === undefined ? 'now' : validCursor(after))
   const ended = new AbortController()
   const signals = [ended.signal, reader.closing, ...(reader.signal === undefined ? [] : [reader.signal])]
@@ -49,6 +51,7 @@ function selectorOfNames(names: readonly string[], limits: SubscribeLimits): Sel
     const detail = `A subscription names ${limits.maxPatternsPerFeed} topics and patterns at most (maxPatternsPerFeed).`
     throw new MillraceError('MILLRACE_TOO_MANY_PATTERNS', detail)
   }
+  for (const name of names) requireText(name, 'A topic', 'MILLRACE_TOPIC_INVALID')
   return selectorOf(names.map(name => validPattern(name, limits)))
 }
 

@@ -1,8 +1,8 @@
 // Reads request bodies: whole, or line by line without holding more than a line. Never takes half a body for a whole.
 
 import { isAscii, isUtf8 } from 'node:buffer'
-import type { IncomingMessage } from 'node:http'
-import type { FastifyRequest } from 'fastify'
+import type { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MillraceError } from '../errors.ts'
 import { connectionOf, http2StreamOf } from './connections.ts'
 import { BODY_EXPLAINS, WINDOW_BYTES } from './overhead.ts'
@@ -12,6 +12,23 @@ export interface BodyLimits {
   readonly maxBodyBytes: number
   /** How long a body may bring nothing, in milliseconds. It may rest between two lines, and take for ever. */
   readonly bodyTimeoutMs: number
+}
+
+/**
+ * Has bodies read from what the app around us makes of them in its `preParsing` hooks: it reads them itself then, and what is left
+ * to read of the request could look like an empty body.
+ */
+export function readWhatHooksMake(app: FastifyInstance): void {
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    if (payload !== request.raw) remade.set(request, payload)
+    done()
+  })
+}
+
+const remade = new WeakMap<FastifyRequest, Readable>()
+
+function incomingOf(request: FastifyRequest): Readable {
+  return remade.get(request) ?? request.raw
 }
 
 /**
@@ -135,7 +152,7 @@ function takeBody(
   { bodyTimeoutMs }: BodyLimits,
   take: (chunk: Buffer) => void,
 ): Promise<void> {
-  const incoming = request.raw
+  const incoming = incomingOf(request)
   if (incoming.destroyed) return Promise.reject(cut())
   const { explain, end } = explaining(request)
   return new Promise((resolve, reject) => {
@@ -169,7 +186,7 @@ async function* bodyOf(
   { bodyTimeoutMs }: BodyLimits,
   mayRest: () => boolean = () => false,
 ): AsyncGenerator<Buffer> {
-  const incoming = request.raw
+  const incoming = incomingOf(request)
   const { explain, end } = explaining(request)
   let isWhole = false
   // Whoever stops reading half-way still has an answer to send on this stream.
@@ -216,7 +233,7 @@ interface Explaining {
 }
 
 /** The rest of a body that is given up would stand in the way of the connection's next request (HTTP/1.1). */
-function throwAwayRest(incoming: IncomingMessage, explain: Explaining['explain']): void {
+function throwAwayRest(incoming: Readable, explain: Explaining['explain']): void {
   incoming.on('error', () => {}).on('data', explain)
 }
 
@@ -253,7 +270,7 @@ async function resetsHaveArrived(request: FastifyRequest): Promise<void> {
   })
 }
 
-function wasCut(incoming: IncomingMessage): boolean {
+function wasCut(incoming: FastifyRequest['raw']): boolean {
   return (incoming as { aborted?: boolean }).aborted === true
 }
 

@@ -18,7 +18,7 @@ import { Compression, type CompressionOptions } from './compression.ts'
 import { http2StreamOf, type Connections } from './connections.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
 import { Expiries } from './expiries.ts'
-import type { HeldPiece } from './held-bytes.ts'
+import type { HeldFeed } from './held-feed.ts'
 import { Rounds } from './rounds.ts'
 import type { StreamKind } from './stream-kind.ts'
 import { ownerOf, reportEnd, type StreamOwner } from './stream-report.ts'
@@ -40,8 +40,8 @@ export interface OpenStream {
   readonly selector: Selector
   readonly owner: StreamOwner
   grant: Grant
-  /** What its names take of what its connection may make the hub hold. */
-  held?: HeldPiece | undefined
+  /** What it takes of what its connection may make the hub hold. */
+  held?: HeldFeed | undefined
 }
 
 export type Regranted = 'granted' | 'unknown' | 'forbidden'
@@ -270,19 +270,26 @@ export function isGone(request: FastifyRequest, reply: FastifyReply): boolean {
 
 /** Sends the response's head past Fastify, with the headers that hooks have set. */
 export function respond(request: FastifyRequest, reply: FastifyReply, coding: object = {}): Writable {
-  reply.hijack()
   const vary = [reply.getHeader('vary'), 'accept-encoding'].filter(name => name !== undefined).join(', ')
   const headers = { ...reply.getHeaders(), ...STREAM_HEADERS, ...coding, vary } as Record<string, string>
   const stream = http2StreamOf(request)
   if (stream === undefined) {
     // A browser that would reconnect on the same connection while the hub drains gets a 503, and gives up for good.
     reply.raw.writeHead(200, { ...headers, connection: 'close' })
+    reply.hijack()
     return reply.raw
   }
+  // A hook of the app around us may have set them: elsewhere Node leaves them out, here it throws.
+  for (const name of OF_HTTP1) delete headers[name]
   stream.respond({ ':status': 200, ...headers })
+  // Not before: if a header cannot be sent, the request is still to be answered.
+  reply.hijack()
   forget(request, reply, stream)
   return stream
 }
+
+// RFC 9113, section 8.2.2.
+const OF_HTTP1 = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'] as const
 
 /**
  * Lets go of the request and the reply while the stream lives on: 3 KB of memory. Node's compatibility layer refers to both by

@@ -23,6 +23,8 @@ export interface HandOverParts {
   readonly through: Position
   /** Written when all was handed over. */
   readonly last: Buffer
+  /** Called then. */
+  readonly handedOver?: (() => void) | undefined
 }
 
 export class HandOver implements LogCursor {
@@ -61,8 +63,14 @@ export class HandOver implements LogCursor {
   readOn(): ReadStep {
     const step = this.isDone ? undefined : this.#read()
     if (step !== undefined) return step
-    if (this.isDone) this.sink.write(this.#parts.last)
+    if (this.isDone) this.#finish()
     return 'again'
+  }
+
+  #finish(): void {
+    const { last, handedOver } = this.#parts
+    this.sink.write(last)
+    handedOver?.()
   }
 
   #read(): ReadStep {

@@ -39,7 +39,7 @@ export interface Start {
 
 export type SubscriberPhase = 'catching-up' | 'live' | 'behind' | 'closed'
 
-/** How many changes of what it follows may wait until a client has read: each is a few hundred bytes. */
+/** How many changes of what it follows may wait until a client has read. */
 export const MAX_WAITING_CHANGES = 8
 
 export class Subscriber implements LogCursor {

@@ -3,8 +3,10 @@
 import type { TopicSummary } from '../client/options.ts'
 import type { GapData, OpenData } from '../protocol/control-events.ts'
 import type { StreamList, TokenReport } from '../protocol/inspector.ts'
+import { isNestedTooDeep, MAX_LEVELS } from '../nesting.ts'
 import { openEventStream } from './event-stream.ts'
-import { HUB, parseJson, request, requestJson, type HubProblem } from './request.ts'
+import { parseJson } from './exact-json.ts'
+import { HUB, request, requestJson, type HubProblem } from './request.ts'
 
 /** As feeds and history have it. */
 export interface HubEvent {
@@ -55,19 +57,28 @@ export async function topicFacts(
 }
 
 /** The page of events before this id, or the newest. */
-export function historyBefore(
+export async function historyBefore(
   topic: string,
   before: string,
   limit: number,
   { signal }: Abortable = {},
 ): Promise<HistoryPage> {
   const query = new URLSearchParams({ before, limit: String(limit) })
-  return requestJson<HistoryPage>(`${pathOf(topic)}?${query.toString()}`, { signal })
+  const page = await requestJson<HistoryPage>(`${pathOf(topic)}?${query.toString()}`, { signal })
+  return { ...page, events: page.events.map(presentable) }
 }
 
 export async function topicState(topic: string, { signal }: Abortable = {}): Promise<HubEvent | undefined> {
-  return (await requestJson<HistoryPage>(`${pathOf(topic)}?after=earliest&limit=1`, { signal })).state
+  const { state } = await requestJson<HistoryPage>(`${pathOf(topic)}?after=earliest&limit=1`, { signal })
+  return state && presentable(state)
 }
+
+/** One event must not take the page with it. */
+function presentable(event: HubEvent): HubEvent {
+  return isNestedTooDeep(event.data) ? { ...event, data: TOO_DEEP } : event
+}
+
+const TOO_DEEP = `The inspector does not show what is nested more than ${MAX_LEVELS} levels deep.`
 
 export function followers(topic: string, { signal }: Abortable = {}): Promise<Followers> {
   return requestJson<Followers>(`${pathOf(topic)}/subscribers`, { signal })
@@ -127,7 +138,7 @@ export function followTopic(topic: string, after: string, handlers: FollowHandle
     ...handlers,
     onEvent({ type, data, id }) {
       if (type === 'message')
-        handlers.onEvent({ ...(parseJson(data) as HubEvent), ...(id !== undefined && { id }) })
+        handlers.onEvent({ ...presentable(parseJson(data) as HubEvent), ...(id !== undefined && { id }) })
       else if (type === 'millrace:gap') handlers.onGap(JSON.parse(data) as GapData)
       else if (type === 'millrace:reset') handlers.onReset()
       else if (type === 'millrace:open') ownFeeds.add((JSON.parse(data) as OpenData).feed)

@@ -1,6 +1,7 @@
 // Asks the hub, with the operator's token; what it refuses becomes a `HubProblem`.
 
 import { askForToken, authorization } from './credentials.ts'
+import { parseJson } from './exact-json.ts'
 
 /** The hub's own address: the page is at `inspector/` below it. */
 export const HUB = new URL('../', location.href.split('#')[0])
@@ -71,22 +72,4 @@ async function problemOf(response: Response): Promise<HubProblem> {
 // What may be published is the topic's affair; what the inspector shows, the operator's.
 function isAboutToken(path: string, { status }: HubProblem): boolean {
   return status === 401 || (status === 403 && path.startsWith('inspector/'))
-}
-
-type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
-
-/** Numbers that JavaScript would change (64-bit ids, say) stay as they were written, where the browser can. */
-export function parseJson(text: string): unknown {
-  const { rawJSON } = JSON as { rawJSON?: (source: string) => unknown }
-  if (rawJSON === undefined) return JSON.parse(text)
-  const exact: Reviver = (_key, value, { source }) =>
-    typeof value === 'number' && source !== undefined && String(value) !== source && !isRound(value, source)
-      ? rawJSON(source)
-      : value
-  return JSON.parse(text, exact as (key: string, value: unknown) => unknown)
-}
-
-/** Only written in another way: 1.0, 1e3. */
-function isRound(value: number, source: string): boolean {
-  return Number.isSafeInteger(value) || source.replace(/[^\d]/g, '').length < 16
 }

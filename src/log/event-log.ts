@@ -63,6 +63,7 @@ export interface EventLog {
   /** What the log holds now, for metrics. */
   usage(): LogUsage
 
+  /** What is appended from then on is refused: MILLRACE_DRAINING. */
   close(): Promise<void>
 }
 

@@ -1,5 +1,6 @@
 // The log that lives in memory (`--log memory:`): histories and states, and what was stored under which key.
 
+import { MillraceError } from '../errors.ts'
 import type { NewEvent, Position, Topic } from '../event.ts'
 import type { Selector } from '../topic-pattern.ts'
 import type { AppendKey } from './append-key.ts'
@@ -40,6 +41,7 @@ export class MemoryLog implements EventLog {
   readonly #expiry: NodeJS.Timeout
   #head: Position = 0
   #time = 0
+  #isClosed = false
   /** All topics by name, as of so many changes. */
   #names: { readonly sorted: readonly Topic[]; readonly changes: number } = { sorted: [], changes: 0 }
 
@@ -64,6 +66,7 @@ export class MemoryLog implements EventLog {
   }
 
   async append(events: readonly NewEvent[], key?: AppendKey): Promise<Appended> {
+    if (this.#isClosed) throw new MillraceError('MILLRACE_DRAINING', 'The log is closed.', { retryAfter: 1 })
     const fresh = key === undefined ? events : this.#keys.unseen(events, key)
     this.#states.reserve(fresh)
     this.#time = Math.max(this.#time, this.#now())
@@ -127,6 +130,7 @@ export class MemoryLog implements EventLog {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     clearInterval(this.#expiry)
     this.#listeners.clear()
   }

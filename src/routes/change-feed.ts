@@ -8,10 +8,11 @@ import type { OpenStream } from '../http/event-streams.ts'
 import { bodyKind } from '../http/media-type.ts'
 import type { Question } from '../http/thread-questions.ts'
 import { MAX_WAITING_CHANGES } from '../hub/subscriber.ts'
+import type { TopicsData } from '../protocol/control-events.ts'
 import { formatId } from '../protocol/ids.ts'
 import { selectorOf, type Selector } from '../topic-pattern.ts'
 import type { RouteContext } from './context.ts'
-import { feedBytes, requireFewNames } from './feed-names.ts'
+import { changeBytes, feedBytes, requireFewNames } from './feed-names.ts'
 import { validCursor, validPattern, type Cursor } from './names.ts'
 import { watchedTopics } from './presence.ts'
 import { parseJson } from './publish-lines.ts'
@@ -127,14 +128,15 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
   const selector = selectorOf(names)
   if (added.length + removed.length > 0) {
     const watched = presence.isWatching(opened) ? watchedTopics(names) : undefined
-    requireRoomFor(context, opened, names, selector)
-    if (watched !== undefined) presence.watch(opened, watched)
     const told = { topics: namesOf(selector), added, removed }
+    const handedOver = requireRoomFor(context, opened, selector, told)
+    if (watched !== undefined) presence.watch(opened, watched)
     subscriber.change(selector, position => ({
       selector: selectorOf(added),
       encoder: changes.encoder(added),
       start: change.from === 'states' ? { kind: 'states', position: 0 } : hub.startAt(change.from),
       last: Buffer.from(changes.last(position, told)),
+      handedOver,
     }))
   }
   return { topics: namesOf(selector), from: formatId(hub.log.epoch, subscriber.cursor) }
@@ -146,19 +148,21 @@ function namesAfter(
   { add, remove, again, from }: FeedChange,
 ): Readonly<Record<'names' | 'added' | 'removed', readonly string[]>> {
   const before = new Set(namesOf(selector))
+  const asked = new Set(add)
   const added = new Set(from === 'states' && !again ? add.filter(name => !before.has(name)) : add)
-  const removed = new Set(remove.filter(name => before.has(name) && !add.includes(name)))
+  const removed = new Set(remove.filter(name => before.has(name) && !asked.has(name)))
   const names = [...new Set([...before, ...added])].filter(name => !removed.has(name))
   return { names, added: [...added], removed: [...removed] }
 }
 
-/** Everything that can be refused, before anything is changed. */
+/** Everything that can be refused, before anything is changed. What is returned is called when the client has the change. */
 function requireRoomFor(
   { streams, limits }: RouteContext,
   { kind, subscriber, stream, grant, held }: OpenStream,
-  names: readonly string[],
   selector: Selector,
-): void {
+  told: TopicsData,
+): (() => void) | undefined {
+  const names = told.topics
   if (names.length === 0) {
     throw new MillraceError('MILLRACE_REQUEST_INVALID', 'A feed follows something: close it instead.')
   }
@@ -175,7 +179,7 @@ function requireRoomFor(
     const detail = `${MAX_WAITING_CHANGES} changes wait until the stream was read.`
     throw new MillraceError('MILLRACE_TOO_MANY_CHANGES', detail, { retryAfter: 1 })
   }
-  held?.hold(feedBytes(names))
+  return held?.change(feedBytes(names), changeBytes(told))
 }
 
 function namesOf({ topics, patterns }: Selector): string[] {

@@ -1,6 +1,7 @@
 // How many topics and patterns a feed may name, and what they cost.
 
 import { MillraceError } from '../errors.ts'
+import type { TopicsData } from '../protocol/control-events.ts'
 import { isPattern } from '../topic-pattern.ts'
 import type { RouteLimits } from './context.ts'
 
@@ -19,4 +20,10 @@ export function feedBytes(names: readonly string[]): number {
 /** A look-up, or a node for each segment. */
 function bytesOf(name: string): number {
   return isPattern(name) ? 600 * name.split('/').length : 300
+}
+
+/** About what a change takes until the client has read it: its names as they are told to the client, and as texts. */
+export function changeBytes({ topics, added, removed }: TopicsData): number {
+  const names = [topics, added, removed].flat()
+  return names.reduce((sum, name) => sum + 2 * Buffer.byteLength(name), 100 * added.length)
 }

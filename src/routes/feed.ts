@@ -5,6 +5,7 @@ import { Type } from 'typebox'
 import { MillraceError } from '../errors.ts'
 import { requireStreamRate } from './stream-rate.ts'
 import { preferredType } from '../http/media-type.ts'
+import { HeldFeed } from '../http/held-feed.ts'
 import { holdUntilEnd } from '../http/unfinished.ts'
 import { SSE_MEDIA_TYPE } from '../protocol/sse.ts'
 import { selectorOf } from '../topic-pattern.ts'
@@ -61,7 +62,7 @@ export const feedRoutes: RoutePlugin = async (fastify, context) => {
         hub.startAt(cursor === 'absent' ? 'now' : cursor),
       )
       if (opened === undefined) return reply
-      opened.held = held
+      if (held !== undefined) opened.held = new HeldFeed(held, feedBytes(names))
       if (watched.length > 0) presence.watch(opened, watched)
       return reply
     },

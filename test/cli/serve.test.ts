@@ -94,6 +94,13 @@ t.test('the lines that it prints publish and subscribe when they are pasted', as
   t.equal(heard.stdout, 'data: Hello, world\n')
 })
 
+t.test('it says where the inspector is, if it is on', async t => {
+  const { cli, url } = await serve(t)
+  t.match(cli.stderr, `\n  inspect     ${url}/inspector in a browser\n`)
+  const off = await serve(t, '--inspector', 'off')
+  t.notMatch(off.cli.stderr, 'inspect')
+})
+
 t.test('with JSON logs, stdout carries nothing else', async t => {
   const { cli, port } = await serve(t)
   cli.child.kill('SIGTERM')

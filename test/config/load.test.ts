@@ -248,7 +248,8 @@ t.test('a public URL names a host, and whoever can be reached from outside is cl
 
 t.test('trustProxy takes addresses and networks, and nothing else', async t => {
   const networks = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8', '0.0.0.0/0']
-  t.same(load({ flags: { trustProxy: networks.join() } }).trustProxy, networks)
+  const flags = { trustProxy: networks.join(), anonymousReceive: 'a' }
+  t.same(load({ flags }).trustProxy, networks)
   for (const odd of ['proxy.example.org', '10.0.0.0/33', '::1/129', '10.0.0', '10.0.0.0/', 'true', '1/2/3']) {
     t.throws(
       () => load({ flags: { trustProxy: odd } }),
@@ -256,6 +257,15 @@ t.test('trustProxy takes addresses and networks, and nothing else', async t => {
       odd,
     )
   }
+})
+
+t.test('behind a proxy that it was told of, a hub on loopback is as closed as elsewhere', async t => {
+  t.throws(
+    () => load({ flags: { trustProxy: '127.0.0.1' } }),
+    /proxy of --trust-proxy 127\.0\.0\.1 can be reached/,
+  )
+  const flags = { trustProxy: '127.0.0.1', anonymousReceive: 'public/**' }
+  t.match(load({ flags }), { anonymousPublish: [], anonymousReceive: ['public/**'], anonymousMetrics: false })
 })
 
 t.test('an origin is no pattern', async t => {

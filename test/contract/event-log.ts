@@ -49,6 +49,13 @@ export function eventLogContract(name: string, open: OpenLog, modelRuns = 200): 
 type DefineLaw = (title: string, law: (t: Test, open: OpenLog) => Promise<void>) => void
 
 function orderLaws(test: DefineLaw): void {
+  test('a log that is closed takes nothing more', async (t, open) => {
+    const log = await open({})
+    await log.append([text('a', '1')])
+    await log.close()
+    await t.rejects(log.append([text('a', '2')]), { code: 'MILLRACE_DRAINING' })
+  })
+
   test('positions grow by one in the order of the appends, whatever the topic', async (t, open) => {
     const log = await open({})
     t.equal(log.head(), 0)

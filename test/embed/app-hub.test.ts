@@ -179,6 +179,28 @@ t.test('what cannot be followed is refused at once', async t => {
   t.throws(follow(many), { code: 'MILLRACE_TOO_MANY_PATTERNS' })
 })
 
+t.test('who calls without types is told what is wrong', async t => {
+  const { app } = await startEmbedded(t)
+  const hub = app.hub as unknown as {
+    publish(topic: unknown, data: unknown, options?: object): Promise<unknown>
+    subscribe(topics: unknown, onEvent: () => void, options?: object): unknown
+  }
+  for (const odd of [5, null, undefined, {}]) {
+    const topic = { code: 'MILLRACE_TOPIC_INVALID', message: /^A topic is text, not / }
+    await t.rejects(hub.publish(odd, 'x'), topic)
+    t.throws(() => hub.subscribe(odd, () => {}), topic)
+    t.throws(() => hub.subscribe(['a', odd], () => {}), topic)
+  }
+  await t.rejects(hub.publish('a', 'x', { type: 5 }), { code: 'MILLRACE_TYPE_INVALID' })
+  t.throws(() => hub.subscribe('a', () => {}, { after: 5 }), { code: 'MILLRACE_ID_INVALID' })
+})
+
+t.test('nothing is published once the app has closed', async t => {
+  const { app } = await startEmbedded(t)
+  await app.close()
+  await t.rejects(app.hub.publish('a', 'x'), { code: 'MILLRACE_DRAINING' })
+})
+
 t.test('subscriptions end when the app closes', async t => {
   const { app } = await startEmbedded(t)
   const { closed } = app.hub.subscribe('a', () => {})

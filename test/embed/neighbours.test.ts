@@ -1,10 +1,11 @@
 // What an app has of its own stays as it was with a hub in it, and holds for the hub where it should: hooks, CORS, errors.
 
+import { Transform, type TransformCallback } from 'node:stream'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
-import { startEmbedded } from '../support/embedded.ts'
+import { OPEN, startEmbedded } from '../support/embedded.ts'
 import { EventReader } from '../support/event-reader.ts'
 import { expectProblem } from '../support/problem.ts'
 
@@ -86,6 +87,51 @@ t.test('bodies may be as large as the hub takes them, whatever the app takes', a
   await expectProblem(t, response, 'MILLRACE_BODY_TOO_LARGE')
 })
 
+for (const protocol of ['HTTP/1.1', 'HTTP/2 over TLS'] as const) {
+  t.test(`bodies are what hooks of the app make of them over ${protocol}`, async t => {
+    const hub = await startEmbedded(t, {
+      protocol,
+      options: { ...OPEN, bodyTimeoutMs: 2000 },
+      before: app => {
+        // As those do that decompress, or look at each body.
+        app.addHook('preParsing', async (_request, _reply, payload) => payload.pipe(new Shouting()))
+      },
+    })
+    const large = 'x'.repeat(50_000)
+    for (const body of ['a', large]) {
+      await hub.publish('a', body)
+      // Of unknown length, and of no type.
+      const stream = new Blob([body]).stream()
+      const { status } = await hub.fetch('/push/topics/a', { method: 'POST', body: stream, duplex: 'half' })
+      t.equal(status, 201)
+    }
+    const lines = await hub.fetch('/push/topics/a', {
+      method: 'POST',
+      body: '"b"\n"c"\n',
+      headers: { 'content-type': 'application/x-ndjson' },
+    })
+    t.match(await lines.json(), { published: 2 })
+    const cut = new AbortController()
+    const endless = new ReadableStream<Uint8Array>({ start: feed => feed.enqueue(Buffer.from('half')) })
+    const upload = hub.fetch('/push/topics/a', {
+      method: 'POST',
+      body: endless,
+      duplex: 'half',
+      signal: cut.signal,
+    })
+    setTimeout(() => cut.abort(), 200)
+    await t.rejects(upload)
+    const { events } = (await (await hub.fetch('/push/topics/a?after=earliest')).json()) as {
+      events: { data: string }[]
+    }
+    const shouted = large.toUpperCase()
+    t.same(
+      events.map(({ data }) => data),
+      ['A', 'A', shouted, shouted, 'B', 'C'],
+    )
+  })
+}
+
 t.test('hooks of the app hold for the hub too, and refuse in their own words', async t => {
   const seen: string[] = []
   const hub = await startEmbedded(t, {
@@ -111,6 +157,41 @@ t.test('hooks of the app hold for the hub too, and refuse in their own words', a
   t.equal(reader.header('x-app'), 'here', 'headers that hooks set reach streams')
   reader.close()
   t.same(seen, ['/push/topics/a', '/push/topics/a'])
+})
+
+for (const protocol of ['HTTP/1.1', 'HTTP/2 over TLS'] as const) {
+  t.test(
+    `headers of HTTP/1.1 that a hook sets do not keep streams from opening over ${protocol}`,
+    async t => {
+      const hub = await startEmbedded(t, {
+        protocol,
+        before: app => {
+          app.addHook('onRequest', async (_request, reply) => {
+            reply.headers({ connection: 'keep-alive', 'keep-alive': 'timeout=5', 'x-count': 5 })
+            reply.header('set-cookie', ['a=1', 'b=2'])
+          })
+        },
+      })
+      const reader = await EventReader.open(hub, '/push/topics/a')
+      t.equal((await reader.next())?.event, 'millrace:open')
+      t.equal(reader.header('x-count'), '5')
+      t.match(reader.header('set-cookie'), /a=1.*b=2/)
+      reader.close()
+    },
+  )
+}
+
+t.test('a header that cannot be sent is an error of the request, of a stream too', async t => {
+  const hub = await startEmbedded(t, {
+    before: app => {
+      app.addHook('onRequest', async (_request, reply) => void reply.header('x-odd', 'line\nend'))
+      app.addHook('onSend', async (_request, reply) => void reply.removeHeader('x-odd'))
+    },
+  })
+  const headers = { accept: 'text/event-stream' }
+  const answer = await hub.fetch('/push/topics/a', { headers, signal: AbortSignal.timeout(5000) })
+  t.equal(answer.status, 500)
+  await answer.body?.cancel()
 })
 
 t.test('the app can have decorators, CORS and a description of its own', async t => {
@@ -186,3 +267,9 @@ t.test('behind a proxy the public URL is its own', async t => {
   const hub = await startEmbedded(t, { options })
   t.ok(await hub.publish('a', 'x', { origin: publicUrl }))
 })
+
+class Shouting extends Transform {
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    done(null, Buffer.from(chunk.toString().toUpperCase()))
+  }
+}

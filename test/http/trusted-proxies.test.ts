@@ -5,6 +5,7 @@ import { trustedProxies } from '../../src/http/trusted-proxies.ts'
 import { Http1Client, type Http1Answer } from '../support/http1-client.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { expectProblem } from '../support/problem.ts'
+import { SECRET } from '../support/tokens.ts'
 
 const FROM_LOOPBACK = { trustProxy: ['127.0.0.0/8', '::1'] }
 
@@ -46,7 +47,7 @@ t.test(
 
 t.test('without a word on proxies nobody is believed, and neither is who is not one', async t => {
   for (const trustProxy of [[], ['192.0.2.0/24']]) {
-    const hub = await startHub(t, { trustProxy, maxPublishRate: 1 })
+    const hub = await startHub(t, { trustProxy, maxPublishRate: 1, jwtKey: SECRET })
     t.ok((await publishAs(hub, '192.0.2.1')) >= 1)
     t.equal(await publishAs(hub, '192.0.2.2'), 0)
   }

@@ -13,7 +13,7 @@ import { MemoryLog } from '../../src/log/memory.ts'
 import { selectorOf } from '../../src/topic-pattern.ts'
 import { growth, quantilesOf } from '../../src/routes/inspector/quantiles.ts'
 import { EventReader } from '../support/event-reader.ts'
-import { Http2Client } from '../support/http2-client.ts'
+import { headOf, Http2Client } from '../support/http2-client.ts'
 import { onOwnConnection, startHub, type Reachable } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { ROOMY } from '../support/roomy.ts'
@@ -166,6 +166,24 @@ t.test('the stream ends when its token does, and when the hub drains', async t =
   const ended = farewell(long)
   await hub.server.close()
   t.same(JSON.parse((await ended)!), { reason: 'drain' })
+})
+
+t.test('a page that reads nothing is cut off when its token expires', async t => {
+  const hub = await startHub(t, { jwtKey: SECRET, maxStreamsPerConnection: 1 })
+  const client = new Http2Client(t, hub, { settings: { initialWindowSize: 10 } })
+  const token = (expiresIn: number): Promise<string> =>
+    mint({ admin: true, receive: ['a'], sub: 'ann', expiresIn })
+  await client.listen('/inspector/api/stats', bearer(await token(2)))
+  const another = bearer(await token(60))
+  const statuses: number[] = []
+  while (statuses.at(-1) !== 200 && statuses.length < 80) {
+    const stream = client.open('/feed?topic=a', another)
+    statuses.push((await headOf(stream)).status)
+    stream.destroy()
+    await sleep(100)
+  }
+  t.equal(statuses[0], 429, 'it counts while it is open')
+  t.equal(statuses.at(-1), 200)
 })
 
 t.test('however many topics there are, so many are tracked, and large events are not held', async t => {

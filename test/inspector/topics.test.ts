@@ -80,6 +80,26 @@ t.test('Topics in the inspector', needsBrowser, async t => {
     t.same(await inspector.eventTexts(), ['fig', 'plum', 'pear', 'apple'])
   })
 
+  t.test('an event that is nested deeper than one can show hides none of its neighbours', async t => {
+    const hub = await startHub(t)
+    const headers = { 'content-type': 'application/json' }
+    const deep = `[1234567890123456789,${'['.repeat(20_000)}${']'.repeat(20_000)}]`
+    const publishDeep = (): unknown => hub.fetch('/topics/deep', { method: 'POST', body: deep, headers })
+    await publishDeep()
+    await hub.fetch('/topics/deep', { method: 'PUT', body: deep, headers })
+    await hub.publish('deep', 'before')
+    const inspector = await InspectorPage.open(t, browser, hub.url, '#/topics/deep')
+    const { page, complaints } = inspector
+    await page.locator('.event').nth(2).waitFor()
+    await hub.publish('deep', 'behind')
+    await publishDeep()
+    await page.locator('.event').nth(4).waitFor()
+    const texts = await inspector.eventTexts()
+    t.same([texts.length, texts[1], texts[2]], [5, 'behind', 'before'])
+    for (const at of [0, 3, 4]) t.match(texts[at], /does not show what is nested/)
+    t.same(complaints, [])
+  })
+
   t.test('history is read back as one scrolls, and what is held of it is bounded', async t => {
     const hub = await startHub(t)
     const all = Array.from({ length: 1230 }, (_, at) => `event ${at}`)

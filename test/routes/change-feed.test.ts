@@ -330,6 +330,42 @@ t.test('changes that a client does not read are bounded, and done when it reads'
   stream.close()
 })
 
+t.test('changes that wait count among what a connection may make the hub hold', async t => {
+  const hub = await startHub(t, { maxHeldBytesPerConnection: 1_000_000 })
+  const client = new Http2Client(t, hub, { settings: { initialWindowSize: 400 } })
+  const streams = await Promise.all([1, 2].map(() => client.listen('/feed?topic=a')))
+  const feeds = await Promise.all(
+    streams.map(async stream => {
+      const [opening] = (await once(stream.setEncoding('utf8'), 'data')) as [string]
+      stream.pause()
+      return /"feed":"([\w-]+)"/.exec(opening)![1]!
+    }),
+  )
+  let before = ['a']
+  const swap = async (feed: string, round: number): Promise<Response> => {
+    const add = Array.from({ length: 200 }, (_, at) => `${round}/${at}/`.padEnd(250, 'x'))
+    const answer = await patch(hub, feed, { add, remove: before })
+    if (answer.status === 200) before = add
+    return answer
+  }
+  // The first ones find room, as far as they are sent.
+  for (const feed of feeds) {
+    before = ['a']
+    t.equal((await swap(feed, 0)).status, 200)
+  }
+  let done = 0
+  let answer = await swap(feeds[1]!, 1)
+  for (; answer.status === 200; answer = await swap(feeds[1]!, done + 1)) done++
+  await expectProblem(t, answer, 'MILLRACE_CONNECTION_FULL')
+  t.ok(done > 0 && done < 5, `${done} changes of 300 KB`)
+  client.session.settings({ initialWindowSize: 10_000_000 })
+  let text = ''
+  streams[0]!.resume()
+  streams[1]!.on('data', (chunk: string) => (text += chunk)).resume()
+  while (text.split('event: millrace:topics').length <= done + 1) await once(streams[1]!, 'data')
+  t.equal((await swap(feeds[1]!, 100)).status, 200, 'what was read counts no more')
+})
+
 t.test('presence is told of the topics that the stream follows by then', async t => {
   const hub = await startHub(t, { presenceIntervalMs: 50 })
   const { stream, feed } = await openFeed(t, hub, 'topic=a&presence=true')

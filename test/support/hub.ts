@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { Agent, fetch, type RequestInit, type Response } from 'undici'
 import pino, { type DestinationStream } from 'pino'
-import { DEFAULTS, MEMORY_LOG_BYTES, type Config } from '../../src/config/schema.ts'
+import { MEMORY_LOG_BYTES } from '../../src/config/event-log-options.ts'
+import { DEFAULTS, type Config } from '../../src/config/schema.ts'
 import { startServer, type RunningServer } from '../../src/server.ts'
 
 export interface TestHub {

@@ -15,10 +15,17 @@ const program = '/usr/sbin/nginx'
 export const needsNginx: { skip?: string } =
   existsSync(program) || process.env['CI'] !== undefined ? {} : { skip: `${program} does not exist` }
 
-/** The hub as clients see it through nginx. `/unpacked` in front of a path: nginx takes gzip, and undoes it. */
-export async function startNginx(t: Test, hub: TestHub): Promise<Reachable & { agent: Agent }> {
+/**
+ * The hub as clients see it through nginx. `/unpacked` in front of a path: nginx takes gzip, and undoes it. `directives` stand
+ * with those that hand requests on; without them it shows nothing of itself.
+ */
+export async function startNginx(
+  t: Test,
+  hub: TestHub,
+  directives = '',
+): Promise<Reachable & { agent: Agent }> {
   const port = await freePort()
-  const directory = t.testdir({ 'nginx.conf': configuration(port, hub) })
+  const directory = t.testdir({ 'nginx.conf': configuration(port, hub, directives) })
   const child = start(t, program, ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr'])
   let complaints = ''
   child.stderr!.on('data', text => (complaints += text))
@@ -31,9 +38,9 @@ export async function startNginx(t: Test, hub: TestHub): Promise<Reachable & { a
   return { ...reach(`https://localhost:${port}`, hub.ca, agent), agent }
 }
 
-function configuration(port: number, hub: TestHub): string {
+function configuration(port: number, hub: TestHub, directives: string): string {
   const certs = dirname(hub.caFile)
-  const proxy = `proxy_pass ${hub.url}; proxy_http_version 1.1; proxy_set_header connection '';`
+  const proxy = `proxy_pass ${hub.url}; proxy_http_version 1.1; proxy_set_header connection ''; ${directives}`
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   return `
     daemon off;

@@ -15,6 +15,9 @@ import { StatsMaker } from './stats-maker.ts'
 const FIRST_MS = 250
 const INTERVAL_MS = 1000
 
+// A page that does not read why it is sent no more is cut off after this time.
+const END_GRACE_MS = 1000
+
 // A page that takes none of so many samples is gone.
 const MAX_SKIPPED = 60
 
@@ -112,5 +115,8 @@ function statsEvent(stats: Stats): string {
 }
 
 function end({ outgoing }: Viewer, reason: ByeData['reason']): void {
-  if (!outgoing.writableEnded) outgoing.end(encodeSse({ type: BYE, data: JSON.stringify({ reason }) }))
+  if (outgoing.writableEnded) return
+  outgoing.end(encodeSse({ type: BYE, data: JSON.stringify({ reason }) }))
+  // A page that does not read it would be looked after for as long as its connection lives.
+  setTimeout(() => outgoing.destroy(), END_GRACE_MS).unref()
 }

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Grant } from '../../auth/grant.ts'
 import { MERCURE_CLAIMS } from '../../auth/issuer-and-audience.ts'
 import { MillraceError } from '../../errors.ts'
+import { isNestedTooDeep, MAX_LEVELS } from '../../nesting.ts'
 import { MAX_DETAILS, MAX_PATTERN_BYTES, MAX_PAYLOAD_BYTES, MAX_SELECTORS } from './limits.ts'
 import { matcherFault, matcherOf, readMatchers, type Matcher, type MatchType } from './matcher.ts'
 import { hubUrl, UPDATES } from './paths.ts'
@@ -180,6 +181,8 @@ function requireMatcher(type: MatchType, value: string, url: string): Matcher {
 }
 
 function requireSmall(payload: unknown): void {
+  // It is printed with a line and its indent for each level.
+  if (isNestedTooDeep(payload)) throw invalid(`a payload is nested more than ${MAX_LEVELS} levels deep`)
   if (payload === undefined || Buffer.byteLength(JSON.stringify(payload)) <= MAX_PAYLOAD_BYTES) return
   throw invalid(`a payload has more than ${MAX_PAYLOAD_BYTES} bytes`)
 }
