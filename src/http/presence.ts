@@ -56,16 +56,20 @@ export class Presence {
 
   /**
    * Tells the stream who follows these topics, now and whenever that has changed, for as long as it is open, or until it is
-   * told of others.
+   * told of others. Of those that are `anew` it is told as if it had not been told before.
    */
-  watch(opened: OpenStream, topics: readonly Topic[]): void {
+  watch(opened: OpenStream, topics: readonly Topic[], anew: ReadonlySet<Topic> = new Set()): void {
     const told = this.#watchers.get(opened)
-    this.#watchers.set(opened, new Map(topics.map(topic => [topic, told?.get(topic)])))
+    const before = (topic: Topic): TopicPresence | undefined =>
+      anew.has(topic) ? undefined : told?.get(topic)
+    this.#watchers.set(opened, new Map(topics.map(topic => [topic, before(topic)])))
     if (this.#timer === undefined) this.#schedule(0)
   }
 
-  isWatching(opened: OpenStream): boolean {
-    return this.#watchers.has(opened)
+  /** The topics that the stream is told of. Undefined: it has not asked. */
+  watched(opened: OpenStream): readonly Topic[] | undefined {
+    const told = this.#watchers.get(opened)
+    return told && [...told.keys()]
   }
 
   close(): void {
