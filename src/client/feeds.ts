@@ -15,8 +15,11 @@ export interface Source {
 
 export interface SourceHost {
   onStatus(): void
-  /** Events up to this id were handed out, to those who follow these topics. Of the first stream only. */
-  onProgress(cursor: string, topics: () => ReadonlySet<string>): void
+  /**
+   * Events up to this id were handed out, to those who follow these topics. Of the first stream only, which is read on when
+   * what this returns has resolved.
+   */
+  onProgress(cursor: string, topics: () => ReadonlySet<string>): Promise<void> | undefined
 }
 
 export class Feeds implements Source {
@@ -59,11 +62,13 @@ export class Feeds implements Source {
   }
 
   #newFeed(at: number): Feed {
+    const host = this.#host
     return new Feed(this.#options, {
-      onStatus: () => this.#host.onStatus(),
+      onStatus: () => host.onStatus(),
       onOverflow: member => this.#addTo(at + 1, member),
-      onProgress: feed => {
-        if (at === 0 && feed.cursor !== undefined) this.#host.onProgress(feed.cursor, () => feed.topics)
+      onProgress(feed) {
+        const { cursor } = feed
+        return at === 0 && cursor !== undefined ? host.onProgress(cursor, () => feed.topics) : undefined
       },
     })
   }

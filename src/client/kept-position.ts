@@ -32,7 +32,7 @@ export class KeptPosition {
     for (const topic of topics) this.#topics.delete(topic)
   }
 
-  keep(cursor: string, topics: ReadonlySet<string>): void {
+  keep(cursor: string, topics: ReadonlySet<string>): undefined {
     const text = [cursor, ...topics].join('\n')
     if (text === this.#written) return
     this.#written = text

@@ -7,13 +7,13 @@ const MAX_QUERY_LENGTH = 6000
 
 export class Roster {
   readonly #onStream = new Set<Member>()
-  readonly #waiting = new Set<Member>()
+  #waiting = new Set<Member>()
   readonly #byTopic = new Map<string, readonly Member[]>()
   /** How many are added at once: less after a refusal, until the one is found who is refused. */
   #batchSize = Infinity
 
-  get size(): number {
-    return this.#onStream.size + this.#waiting.size
+  get all(): readonly Member[] {
+    return [...this.#onStream, ...this.#waiting]
   }
 
   get onStream(): readonly Member[] {
@@ -46,12 +46,10 @@ export class Roster {
     return settled
   }
 
-  /** They are to be added anew, from where the stream got to. */
+  /** All are to be added anew, first those that were on the stream, from where it got to. */
   unsettle(cursor: string | undefined): void {
-    for (const member of this.#onStream) {
-      if (cursor !== undefined) member.after = cursor
-      this.#waiting.add(member)
-    }
+    for (const member of this.#onStream) member.after = cursor ?? member.after
+    this.#waiting = new Set(this.all)
     this.#onStream.clear()
     this.#byTopic.clear()
   }
@@ -64,11 +62,16 @@ export class Roster {
   /** Who is to be added next: some that wait, and go on from the same place. */
   nextBatch(): readonly Member[] {
     const [first] = this.#waiting
+    const named = new Set<string>()
     const batch: Member[] = []
     let length = 0
     for (const member of this.#waiting) {
       if (member.after !== first!.after) continue
-      length += queryLength([member])
+      const query = queryOf([member]).filter(each => !named.has(each))
+      for (const each of query) {
+        named.add(each)
+        length += each.length
+      }
       if (batch.length > 0 && (batch.length >= this.#batchSize || length > MAX_QUERY_LENGTH)) break
       batch.push(member)
     }
@@ -85,21 +88,20 @@ export class Roster {
     this.#byTopic.set(topic, members)
     return members
   }
-
-  /** What all of them want, waiting or not. */
-  get topics(): ReadonlySet<string> {
-    return topicsOf([...this.#onStream, ...this.#waiting])
-  }
 }
 
 export function topicsOf(members: readonly Member[]): ReadonlySet<string> {
   return new Set(members.flatMap(({ topics }) => topics))
 }
 
-export function fitsUrl(members: readonly Member[]): boolean {
-  return queryLength(members) <= MAX_QUERY_LENGTH
+export function watchedBy(members: readonly Member[]): ReadonlySet<string> {
+  return new Set(members.flatMap(({ watched }) => watched))
 }
 
-function queryLength(members: readonly Member[]): number {
-  return encodeURIComponent([...topicsOf(members)].join('&topic=')).length
+/** The parts of a query that opens a stream for them. */
+export function queryOf(members: readonly Member[]): readonly string[] {
+  return [
+    ...[...topicsOf(members)].map(topic => `topic=${encodeURIComponent(topic)}`),
+    ...[...watchedBy(members)].map(topic => `presence=${encodeURIComponent(topic)}`),
+  ]
 }
