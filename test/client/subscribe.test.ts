@@ -3,7 +3,6 @@
 import t from 'tap'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
-import { Inbox } from '../support/inbox.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { connectTo, Received } from './support.ts'
 
@@ -188,21 +187,4 @@ t.test('topics that a stream cannot take go on another one', async t => {
   for (const [at, received] of all.entries()) {
     t.same(await received.take(at === 3 ? 2 : 1), at === 3 ? ['state', 'event'] : ['event'])
   }
-})
-
-t.test('presence is told on a stream of its own', async t => {
-  const hub = await startHub(t, { presenceIntervalMs: 10 })
-  const { client } = connectTo(t, hub)
-  const counts = new Inbox<number>()
-  const room = new Received(client, 'rooms/1', { onPresence: ({ count }) => counts.push(count) })
-  await room.ready
-  const other = connectTo(t, hub)
-  await new Received(other.client, 'rooms/1').ready
-  await counts.find(count => count === 2)
-  await hub.publish('rooms/1', 'hello')
-  t.same(await room.take(1), ['hello'])
-  other.client.close()
-  await counts.find(count => count === 1 && counts.items.includes(2))
-  room.subscription.close()
-  await metricIs(hub, 'millrace_streams', 0)
 })
