@@ -1,63 +1,22 @@
 // The bundled client in real pages of Chromium.
 
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext } from 'playwright-core'
 import type { ConnectOptions, HubConnection } from '../../src/client/index.ts'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
-import { Inbox } from '../support/inbox.ts'
 import { metric, metricIs } from '../support/metrics.ts'
-import { bundleClient } from './bundle.ts'
+import { openPage, servePage, type OpenPage } from './pages.ts'
 
-// What the page below defines, for functions that run in it.
+// What the page defines, for functions that run in it.
 declare const deliver: (item: unknown) => void
 declare let hub: HubConnection
 declare const start: (url: string, options?: ConnectOptions) => void
 
-const PAGE = `<!doctype html><link rel="icon" href="data:,">
-<script type="module">
-  import { connect } from '/client.js'
-  Object.assign(globalThis, { start: (...args) => (globalThis.hub = connect(...args)), isLoaded: true })
-</script>`
-
-/** Serves the page and the client; returns the origin. */
-async function servePage(t: Test, files: ReadonlyMap<string, string>): Promise<string> {
-  const server = createServer((request, response) => {
-    const code = files.get(request.url!.slice(1))
-    const type = code === undefined ? 'text/html' : 'text/javascript'
-    response.writeHead(200, { 'content-type': type }).end(code ?? PAGE)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  return `http://localhost:${(server.address() as AddressInfo).port}`
-}
-
-interface OpenPage {
-  readonly page: Page
-  /** What the page delivers. */
-  readonly inbox: Inbox<unknown>
-  readonly complaints: string[]
-}
-
-async function openPage(context: BrowserContext, origin: string): Promise<OpenPage> {
-  const page = await context.newPage()
-  const inbox = new Inbox<unknown>()
-  const complaints: string[] = []
-  page.on('pageerror', error => complaints.push(String(error)))
-  await page.exposeFunction('deliver', (item: unknown) => inbox.push(item))
-  await page.goto(origin)
-  await page.waitForFunction(() => 'isLoaded' in globalThis)
-  return { page, inbox, complaints }
-}
-
 t.test('Chromium', needsBrowser, async t => {
   const browser = await openBrowser(t)
-  const origin = await servePage(t, await bundleClient())
+  const origin = await servePage(t)
   const openContext = async (t: Test): Promise<BrowserContext> => {
     const context = await browser.newContext({ ignoreHTTPSErrors: true })
     t.teardown(() => context.close())
