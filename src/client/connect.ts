@@ -19,6 +19,7 @@ import type {
 } from './options.ts'
 import { locks, report, sessionStore } from './platform.ts'
 import { publish, topicPath, type Published } from './publish.ts'
+import { queryOf } from './query.ts'
 import { Requests } from './requests.ts'
 import { isPattern } from '../topic-pattern.ts'
 
@@ -222,10 +223,4 @@ const WORST_FIRST = ['offline', 'waiting', 'connecting', 'open'] as const
 
 function isSame(one: Status, other: Status): boolean {
   return one.state === other.state && one.reason === other.reason && one.retryAt === other.retryAt
-}
-
-function queryOf(parameters: { readonly [name: string]: string | number | undefined }): string {
-  const given = Object.entries(parameters).filter(([, value]) => value !== undefined)
-  if (given.length === 0) return ''
-  return `?${given.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join('&')}`
 }

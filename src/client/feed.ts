@@ -5,14 +5,15 @@ import type { EventSourceMessage } from 'eventsource-parser'
 import { BYE, OPEN, TOPICS, type ByeData, type OpenData } from '../protocol/control-events.ts'
 import { Backoff, pause } from './backoff.ts'
 import { Delivery } from './delivery.ts'
-import { readEventStream, SilenceWatch } from './event-stream.ts'
+import { readEventStream, watchSilence } from './event-stream.ts'
 import type { Member } from './member.ts'
 import { clientError, MillraceError } from './millrace-error.ts'
 import type { Status } from './options.ts'
 import { isOffline } from './platform.ts'
+import { queryOf } from './query.ts'
 import { keepTokenFresh, renewToken } from './renewal.ts'
 import type { Requests } from './requests.ts'
-import { queryOf, topicsOf, watchedBy } from './roster.ts'
+import { topicsOf, watchedBy } from './roster.ts'
 
 export interface FeedOptions {
   readonly requests: Requests
@@ -54,7 +55,6 @@ export class Feed {
   #retryMs = 0
   #bye: MillraceError | undefined
   #linger: ReturnType<typeof setTimeout> | undefined
-  #stopRenewal: (() => void) | undefined
 
   constructor(options: FeedOptions, host: FeedHost) {
     this.#options = options
@@ -82,8 +82,7 @@ export class Feed {
   }
 
   remove(member: Member): void {
-    this.#delivery.roster.delete(member)
-    this.#takeTurn()
+    if (this.#delivery.roster.delete(member)) this.#takeTurn()
   }
 
   close(): void {
@@ -116,7 +115,6 @@ export class Feed {
       this.#abort = new AbortController()
       const trouble = await this.#connection(this.#abort)
       const wasOpen = this.#open !== undefined
-      this.#stopRenewal?.()
       this.#open = undefined
       this.#delivery.endBatch()
       if (trouble !== undefined) await this.#wait(trouble, wasOpen)
@@ -128,24 +126,21 @@ export class Feed {
   /** Resolves when the connection is over, with why; undefined: there is no need to wait. */
   async #connection(abort: AbortController): Promise<MillraceError | undefined> {
     const batch = this.#delivery.beginOpening()
-    const watch = new SilenceWatch(abort, this.#options.silenceMs)
+    const heard = watchSilence(abort, this.#options.silenceMs)
     this.#bye = undefined
     try {
       const { after } = batch[0]!
-      const query = [
-        ...queryOf(batch),
-        ...(after === undefined ? [] : [`after=${encodeURIComponent(after)}`]),
-      ]
+      const query = queryOf({ topic: [...topicsOf(batch)], presence: [...watchedBy(batch)], after })
       const init = { headers: { accept: 'text/event-stream' }, signal: abort.signal }
-      const response = await this.#options.requests.send(`/feed?${query.join('&')}`, init, {
+      const response = await this.#options.requests.send(`/feed${query}`, init, {
         withFreshToken: true,
       })
-      await readEventStream(response, watch, {
+      await readEventStream(response, heard, {
         onMessage: message => this.#take(message),
         onRetry: retryMs => (this.#retryMs = retryMs),
         onChunk: () => this.#host.onProgress(this),
       })
-      return this.#bye ?? clientError('CLIENT_CUT', 'The stream ended without a goodbye.')
+      return this.#bye ?? clientError('CLIENT_CUT', 'The stream ended.')
     } catch (caught) {
       const error: unknown = abort.signal.aborted ? abort.signal.reason : caught
       if (error === AGAIN) return undefined
@@ -156,7 +151,6 @@ export class Feed {
       this.#refuse(batch, error)
       return undefined
     } finally {
-      watch.stop()
       abort.abort(AGAIN)
     }
   }
@@ -172,7 +166,7 @@ export class Feed {
   #opened({ feed, topics }: OpenData): void {
     this.#open = { name: feed, topics }
     this.#backoff.succeeded()
-    this.#stopRenewal = keepTokenFresh(this.#options.requests, feed)
+    keepTokenFresh(this.#options.requests, feed, this.#abort.signal)
     this.#setStatus({ state: 'open' })
   }
 

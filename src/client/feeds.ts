@@ -26,7 +26,6 @@ export class Feeds implements Source {
   readonly #options: FeedOptions
   readonly #host: SourceHost
   readonly #feeds: Feed[] = []
-  readonly #places = new Map<Member, Feed>()
 
   constructor(options: FeedOptions, host: SourceHost) {
     this.#options = options
@@ -42,13 +41,12 @@ export class Feeds implements Source {
   }
 
   remove(member: Member): void {
-    this.#places.get(member)?.remove(member)
-    this.#places.delete(member)
+    for (const feed of this.#feeds) feed.remove(member)
   }
 
   /** Whether it has got to the cursor that `onProgress` tells. */
   isAtCursor(member: Member): boolean {
-    return this.#places.get(member) === this.#feeds[0] && this.#feeds[0]?.has(member) === true
+    return this.#feeds[0]?.has(member) === true
   }
 
   close(): void {
@@ -56,9 +54,8 @@ export class Feeds implements Source {
   }
 
   #addTo(at: number, member: Member): void {
-    const feed = (this.#feeds[at] ??= this.#newFeed(at))
-    this.#places.set(member, feed)
-    feed.add(member)
+    this.#feeds[at] ??= this.#newFeed(at)
+    this.#feeds[at].add(member)
   }
 
   #newFeed(at: number): Feed {

@@ -1,6 +1,7 @@
 // The members of a stream: who is on it, and who waits to be added.
 
 import type { Member } from './member.ts'
+import { queryOf } from './query.ts'
 
 // Topics are named in a URL, and proxies commonly take lines of 8 KB.
 const MAX_QUERY_LENGTH = 6000
@@ -32,9 +33,10 @@ export class Roster {
     this.#waiting.add(member)
   }
 
-  delete(member: Member): void {
-    this.#waiting.delete(member)
-    if (this.#onStream.delete(member)) this.#byTopic.clear()
+  /** Whether it was one. */
+  delete(member: Member): boolean {
+    this.#byTopic.clear()
+    return this.#onStream.delete(member) || this.#waiting.delete(member)
   }
 
   /** Returns those that were not on the stream before. */
@@ -67,11 +69,9 @@ export class Roster {
     let length = 0
     for (const member of this.#waiting) {
       if (member.after !== first!.after) continue
-      const query = queryOf([member]).filter(each => !named.has(each))
-      for (const each of query) {
-        named.add(each)
-        length += each.length
-      }
+      const topic = member.topics.filter(each => !named.has(each))
+      for (const each of topic) named.add(each)
+      length += queryOf({ topic, presence: member.watched }).length
       if (batch.length > 0 && (batch.length >= this.#batchSize || length > MAX_QUERY_LENGTH)) break
       batch.push(member)
     }
@@ -96,12 +96,4 @@ export function topicsOf(members: readonly Member[]): ReadonlySet<string> {
 
 export function watchedBy(members: readonly Member[]): ReadonlySet<string> {
   return new Set(members.flatMap(({ watched }) => watched))
-}
-
-/** The parts of a query that opens a stream for them. */
-export function queryOf(members: readonly Member[]): readonly string[] {
-  return [
-    ...[...topicsOf(members)].map(topic => `topic=${encodeURIComponent(topic)}`),
-    ...[...watchedBy(members)].map(topic => `presence=${encodeURIComponent(topic)}`),
-  ]
 }
