@@ -26,7 +26,7 @@ export interface FeedHost {
   /** A chunk was handed out. The next one is read when what this returns has resolved. */
   onProgress(feed: Feed): Promise<void> | undefined
   /** The hub cannot add the member to this stream, but may open another one for it. */
-  onOverflow(member: Member): void
+  onOverflow(member: Member, feed: Feed): void
 }
 
 /** As the hub knows it. */
@@ -47,11 +47,9 @@ export class Feed {
   #abort = new AbortController()
   #open: OpenFeed | undefined
   #isRunning = false
-  #isClosed = false
   #isTurnDue = false
-  /** The stream was not there when it was to be changed. */
-  #wasMissing = false
-  readonly #renewedFor = new WeakSet<Member>()
+  /** What the last change failed with, if it is tried again since that may be mended. */
+  #mended: number | undefined
   #retryMs = 0
   #bye: MillraceError | undefined
   #linger: ReturnType<typeof setTimeout> | undefined
@@ -86,12 +84,8 @@ export class Feed {
   }
 
   close(): void {
-    this.#isClosed = true
+    this.#delivery.roster.clear()
     this.#abort.abort(AGAIN)
-  }
-
-  get #isWanted(): boolean {
-    return !this.#isClosed && this.#delivery.roster.all.length > 0
   }
 
   /** Once for whatever comes and goes in one turn of the event loop. */
@@ -101,17 +95,18 @@ export class Feed {
     queueMicrotask(() => {
       this.#isTurnDue = false
       clearTimeout(this.#linger)
-      if (this.#isClosed) return
-      if (!this.#isWanted) this.#linger = setTimeout(() => this.#abort.abort(AGAIN), this.#options.lingerMs)
-      else if (this.#isRunning) void this.#change()
-      else void this.#run()
+      const isWanted = this.#delivery.roster.size > 0
+      if (isWanted && this.#isRunning) void this.#change()
+      else if (isWanted) void this.#run()
+      else if (this.#isRunning)
+        this.#linger = setTimeout(() => this.#abort.abort(AGAIN), this.#options.lingerMs)
     })
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true
     this.#setStatus({ state: 'connecting' })
-    while (this.#isWanted) {
+    while (this.#delivery.roster.size > 0) {
       this.#abort = new AbortController()
       const trouble = await this.#connection(this.#abort)
       const wasOpen = this.#open !== undefined
@@ -120,6 +115,7 @@ export class Feed {
       if (trouble !== undefined) await this.#wait(trouble, wasOpen)
     }
     this.#isRunning = false
+    clearTimeout(this.#linger)
     this.#setStatus({ state: 'idle' })
   }
 
@@ -210,7 +206,7 @@ export class Feed {
         body: JSON.stringify(change),
         signal: this.#abort.signal,
       })
-      this.#wasMissing = false
+      this.#mended = undefined
     } catch (error) {
       // The stream may have ended, or even have told that the change is done.
       if (this.#delivery.batch !== batch) return
@@ -222,27 +218,24 @@ export class Feed {
   async #changeFailed(batch: readonly Member[], error: MillraceError): Promise<void> {
     const { roster } = this.#delivery
     if (batch.length === 0) this.#open!.topics = []
-    if (error.status === 404 && !this.#wasMissing) {
-      // It may have ended without our having heard of it.
-      this.#wasMissing = true
-      this.#abort.abort(AGAIN)
-    } else if (cannotChange(error)) {
-      for (const member of batch.filter(each => roster.has(each))) {
-        roster.delete(member)
-        this.#host.onOverflow(member)
-      }
-    } else if (error.status === 403 && (await this.#renewFor(batch))) return
-    else if (error.isRefusal) this.#refuse(batch, error)
-    else await pause(error.retryAfterMs ?? 0, this.#backoff.next(), this.#abort.signal)
+    if (error.status !== this.#mended && (await this.#mend(error))) this.#mended = error.status
+    else if (cannotChange(error)) {
+      for (const member of batch) if (roster.delete(member)) this.#host.onOverflow(member, this)
+    } else if (error.isRefusal) {
+      this.#mended = undefined
+      this.#refuse(batch, error)
+    } else await pause(error.retryAfterMs ?? 0, this.#backoff.next(), this.#abort.signal)
   }
 
-  /** The stream's token may be older than the right to what is added: tries a new one, once for each member. */
-  async #renewFor(batch: readonly Member[]): Promise<boolean> {
+  /** Whether there is hope: another stream, or another token. */
+  async #mend({ status }: MillraceError): Promise<boolean> {
     const { requests } = this.#options
-    if (!requests.canRenew || batch.every(member => this.#renewedFor.has(member))) return false
-    for (const member of batch) this.#renewedFor.add(member)
-    if (!(await renewToken(requests, this.#open!.name))) this.#abort.abort(AGAIN)
-    return true
+    // The stream may have ended without our having heard of it.
+    const isMissing = status === 404
+    // The stream's token may be older than the right to what is added.
+    const isOld = status === 403 && requests.canRenew
+    if (isMissing || (isOld && !(await renewToken(requests, this.#open!.name)))) this.#abort.abort(AGAIN)
+    return isMissing || isOld
   }
 
   /** The hub has refused to open or change the stream for them: with one of them at least it always will. */

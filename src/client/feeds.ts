@@ -1,7 +1,7 @@
 // The streams of one client. One is enough, as long as the hub can add all topics to it: those that it cannot are on the
 // next one.
 
-import { Feed, type FeedOptions } from './feed.ts'
+import { Feed, type FeedHost, type FeedOptions } from './feed.ts'
 import type { Member } from './member.ts'
 import type { Status } from './options.ts'
 
@@ -22,7 +22,7 @@ export interface SourceHost {
   onProgress(cursor: string, topics: () => ReadonlySet<string>): Promise<void> | undefined
 }
 
-export class Feeds implements Source {
+export class Feeds implements Source, FeedHost {
   readonly #options: FeedOptions
   readonly #host: SourceHost
   readonly #feeds: Feed[] = []
@@ -53,20 +53,22 @@ export class Feeds implements Source {
     for (const feed of this.#feeds) feed.close()
   }
 
-  #addTo(at: number, member: Member): void {
-    this.#feeds[at] ??= this.#newFeed(at)
-    this.#feeds[at].add(member)
+  onStatus(): void {
+    this.#host.onStatus()
   }
 
-  #newFeed(at: number): Feed {
-    const host = this.#host
-    return new Feed(this.#options, {
-      onStatus: () => host.onStatus(),
-      onOverflow: member => this.#addTo(at + 1, member),
-      onProgress(feed) {
-        const { cursor } = feed
-        return at === 0 && cursor !== undefined ? host.onProgress(cursor, () => feed.topics) : undefined
-      },
-    })
+  onProgress(feed: Feed): Promise<void> | undefined {
+    const { cursor } = feed
+    if (feed !== this.#feeds[0] || cursor === undefined) return undefined
+    return this.#host.onProgress(cursor, () => feed.topics)
+  }
+
+  onOverflow(member: Member, feed: Feed): void {
+    this.#addTo(this.#feeds.indexOf(feed) + 1, member)
+  }
+
+  #addTo(at: number, member: Member): void {
+    this.#feeds[at] ??= new Feed(this.#options, this)
+    this.#feeds[at].add(member)
   }
 }

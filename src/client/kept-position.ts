@@ -12,7 +12,6 @@ export class KeptPosition {
   readonly #cursor: string | undefined
   /** Followed before the reload, and not yet again. */
   readonly #topics: Set<string>
-  #written = ''
 
   constructor(store: KeyValueStore, key: string) {
     this.#store = store
@@ -33,11 +32,8 @@ export class KeptPosition {
   }
 
   keep(cursor: string, topics: ReadonlySet<string>): undefined {
-    const text = [cursor, ...topics].join('\n')
-    if (text === this.#written) return
-    this.#written = text
     try {
-      this.#store.setItem(this.#key, text)
+      this.#store.setItem(this.#key, [cursor, ...topics].join('\n'))
     } catch (error) {
       // A full store: without it, the next page goes on from an older position.
       report(error)

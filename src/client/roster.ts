@@ -13,6 +13,10 @@ export class Roster {
   /** How many are added at once: less after a refusal, until the one is found who is refused. */
   #batchSize = Infinity
 
+  get size(): number {
+    return this.#onStream.size + this.#waiting.size
+  }
+
   get all(): readonly Member[] {
     return [...this.#onStream, ...this.#waiting]
   }
@@ -37,6 +41,10 @@ export class Roster {
   delete(member: Member): boolean {
     this.#byTopic.clear()
     return this.#onStream.delete(member) || this.#waiting.delete(member)
+  }
+
+  clear(): void {
+    for (const member of this.all) this.delete(member)
   }
 
   /** Returns those that were not on the stream before. */
