@@ -2,12 +2,14 @@
 
 import t, { type Test } from 'tap'
 import type { BrowserContext } from 'playwright-core'
-import type { ConnectOptions, HubConnection } from '../../src/client/index.ts'
+import type { ConnectOptions, HubConnection, Presence } from '../../src/client/index.ts'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
+import { mint, SECRET } from '../support/tokens.ts'
 import { openPage, servePage, type OpenPage } from './pages.ts'
+import { connectTo, until } from './support.ts'
 
 // What the page defines, for functions that run in it.
 declare const deliver: (item: unknown) => void
@@ -133,6 +135,43 @@ t.test('Chromium', needsBrowser, async t => {
     await pages[2]!.inbox.find(item => item === 'own/2 for the last')
     await pages[2]!.page.evaluate(() => hub.close())
     await metricIs(server, 'millrace_streams', 0)
+  })
+
+  t.test('tabs that share a stream are told who else is there, by whichever tab has it', async t => {
+    const closed = { jwtKey: SECRET, anonymousReceive: [], anonymousPublish: [] }
+    const server = await startHub(t, { ...closed, retryMs: 20, presenceIntervalMs: 20 })
+    const tokenOf = (sub: string): Promise<string> => mint({ sub, receive: ['**'], presence: ['**'] })
+    const context = await openContext(t)
+    const watch = ({ url, token }: { url: string; token: string }): void => {
+      start(url, { share: true, token })
+      hub.subscribe('news', () => {})
+      let names: readonly string[] = []
+      const onPresence = ({ present = names, joined = [], left = [] }: Presence): void => {
+        names = [...present, ...joined].filter(name => !left.includes(name))
+        deliver(names.toSorted().join(' '))
+      }
+      hub.subscribe(['rooms/1', 'rooms/*'], () => {}, { onPresence })
+    }
+    const pages: OpenPage[] = []
+    for (let number = 0; number < 2; number++) {
+      const opened = await openPage(context, origin)
+      pages.push(opened)
+      await opened.page.evaluate(watch, { url: server.url, token: await tokenOf('ann') })
+      await opened.inbox.find(names => names === 'ann')
+    }
+    const [first, second] = pages as [OpenPage, OpenPage]
+    const bob = connectTo(t, server, { token: await tokenOf('bob') }).client
+    bob.subscribe('rooms/1', () => {})
+    for (const { inbox } of pages) await inbox.find(names => names === 'ann bob')
+    t.equal(await metric(server, 'millrace_streams'), 2, 'one is of the others')
+    await first.page.close()
+    const before = second.inbox.items.length
+    await until(() => second.inbox.items.length > before)
+    bob.close()
+    await until(() => second.inbox.items.at(-1) === 'ann')
+    await metricIs(server, 'millrace_streams', 1)
+    t.same(new Set(second.inbox.items), new Set(['ann', 'ann bob']))
+    t.same(second.complaints, [])
   })
 
   t.test('it resumes wherever its connection is cut', async t => {

@@ -131,6 +131,36 @@ t.test('presence goes on being right over cuts', async t => {
   )
 })
 
+t.test(
+  'a page that is reloaded is told anew who is there, and goes on with its events where it was',
+  async t => {
+    const hub = await startHub(t, fast)
+    const items = new Map<string, string>()
+    const store = {
+      getItem: (key: string) => items.get(key) ?? null,
+      setItem: (key: string, value: string) => void items.set(key, value),
+    }
+    const options = { token: await tokenOf('ann'), resume: 'page', store }
+    const { client } = connectTo(t, hub, options)
+    const before = [new Room(client, 'rooms/1'), new Received(client, ['rooms/1', 'news'])]
+    await Promise.all(before.map(({ ready }) => ready))
+    await client.publish('rooms/1', 'one')
+    for (const each of before) await each.take(1)
+    client.close()
+    const { client: other } = connectTo(t, hub, { token: await tokenOf('bob') })
+    const his = new Room(other, 'rooms/1')
+    await his.is('rooms/1: 1 bob')
+    await other.publish('rooms/1', 'two')
+    const again = connectTo(t, hub, options).client
+    const room = new Room(again, 'rooms/1')
+    const plain = new Received(again, ['rooms/1', 'news'])
+    for (const each of [room, plain]) t.same(await each.take(1), ['two'])
+    await room.is('rooms/1: 2 ann bob')
+    t.same(room.faults, [])
+    t.equal(await metric(hub, 'millrace_streams'), 2, 'one each')
+  },
+)
+
 t.test('presence goes on being right when the hub is killed', async t => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-presence-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
