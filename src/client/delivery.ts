@@ -82,7 +82,7 @@ export class Delivery {
     const { topic } = event
     if (id !== undefined) return this.#tell(false, { to: 'onEvent', value: { id, ...event } }, topic)
     const { added = this.#isOpening, ...value } = event
-    this.#batchCursor = value.id ?? this.#batchCursor
+    this.#batchCursor = this.batch && (value.id ?? this.#batchCursor)
     this.#tell(added || value.id !== undefined, { to: 'onEvent', value }, topic)
   }
 

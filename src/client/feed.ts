@@ -2,7 +2,14 @@
 // closed a moment after the last member has left.
 
 import type { EventSourceMessage } from 'eventsource-parser'
-import { BYE, OPEN, TOPICS, type ByeData, type OpenData } from '../protocol/control-events.ts'
+import {
+  BYE,
+  OPEN,
+  TOPICS,
+  type ByeData,
+  type OpenData,
+  type TopicsData,
+} from '../protocol/control-events.ts'
 import { Backoff, pause } from './backoff.ts'
 import { Delivery } from './delivery.ts'
 import { readEventStream, watchSilence } from './event-stream.ts'
@@ -29,12 +36,6 @@ export interface FeedHost {
   onOverflow(member: Member, feed: Feed): void
 }
 
-/** As the hub knows it. */
-interface OpenFeed {
-  readonly name: string
-  topics: readonly string[]
-}
-
 // The reason of an abort that is no error.
 const AGAIN = new Error('again')
 
@@ -45,7 +46,8 @@ export class Feed {
   readonly #delivery = new Delivery(() => this.#takeTurn())
   readonly #backoff = new Backoff()
   #abort = new AbortController()
-  #open: OpenFeed | undefined
+  /** The stream as the hub knows it. */
+  #open: OpenData | undefined
   #isRunning = false
   #isTurnDue = false
   /** What the last change failed with, if it is tried again since that may be mended. */
@@ -154,15 +156,19 @@ export class Feed {
   #take({ event, data, id }: EventSourceMessage): void {
     const content: unknown = JSON.parse(data)
     if (event === OPEN) this.#opened(content as OpenData)
-    else if (event === TOPICS) this.#open!.topics = (content as OpenData).topics
+    else if (event === TOPICS) this.#follows((content as TopicsData).topics)
     else if (event === BYE) this.#bye = clientError('CLIENT_BYE', (content as ByeData).reason)
     this.#delivery.take(event, content, id)
   }
 
-  #opened({ feed, topics }: OpenData): void {
-    this.#open = { name: feed, topics }
+  #follows(topics: readonly string[]): void {
+    this.#open = { ...this.#open!, topics }
+  }
+
+  #opened(open: OpenData): void {
+    this.#open = open
     this.#backoff.succeeded()
-    keepTokenFresh(this.#options.requests, feed, this.#abort.signal)
+    keepTokenFresh(this.#options.requests, open.feed, this.#abort.signal)
     this.#setStatus({ state: 'open' })
   }
 
@@ -200,7 +206,7 @@ export class Feed {
     }
     this.#delivery.batch = batch
     try {
-      await this.#options.requests.json(`/feed/${open.name}`, {
+      await this.#options.requests.json(`/feed/${open.feed}`, {
         method: 'PATCH',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(change),
@@ -217,7 +223,7 @@ export class Feed {
 
   async #changeFailed(batch: readonly Member[], error: MillraceError): Promise<void> {
     const { roster } = this.#delivery
-    if (batch.length === 0) this.#open!.topics = []
+    if (batch.length === 0) this.#follows([])
     if (error.status !== this.#mended && (await this.#mend(error))) this.#mended = error.status
     else if (cannotChange(error)) {
       for (const member of batch) if (roster.delete(member)) this.#host.onOverflow(member, this)
@@ -234,7 +240,7 @@ export class Feed {
     const isMissing = status === 404
     // The stream's token may be older than the right to what is added.
     const isOld = status === 403 && requests.canRenew
-    if (isMissing || (isOld && !(await renewToken(requests, this.#open!.name)))) this.#abort.abort(AGAIN)
+    if (isMissing || (isOld && !(await renewToken(requests, this.#open!.feed)))) this.#abort.abort(AGAIN)
     return isMissing || isOld
   }
 
