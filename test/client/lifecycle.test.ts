@@ -182,7 +182,7 @@ t.test('a page that was frozen for many heartbeats', needsBrowser, async t => {
       const frozenAt = publisher.published.length
       asleep?.(relay)
       await sleep(FROZEN_MS)
-      t.ok(publisher.published.length > frozenAt + 50, 'the hub goes on')
+      t.ok(publisher.published.length > frozenAt + 5, 'the hub goes on')
       await page.thaw()
       awake?.(relay)
       await publisher.stop()
