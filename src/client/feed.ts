@@ -202,7 +202,7 @@ export class Feed {
       remove,
       after: batch[0]?.after,
       again: true,
-      presence: [...watchedBy(batch)],
+      presence: [...watchedBy([...roster.onStream, ...batch])],
     }
     this.#delivery.batch = batch
     try {

@@ -66,10 +66,8 @@ export class Presence {
     if (this.#timer === undefined) this.#schedule(0)
   }
 
-  /** The topics that the stream is told of. Undefined: it has not asked. */
-  watched(opened: OpenStream): readonly Topic[] | undefined {
-    const told = this.#watchers.get(opened)
-    return told && [...told.keys()]
+  isWatching(opened: OpenStream): boolean {
+    return this.#watchers.has(opened)
   }
 
   close(): void {

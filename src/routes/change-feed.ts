@@ -26,7 +26,7 @@ interface FeedChange {
   readonly remove: readonly string[]
   /** What is there already is handed its states too. */
   readonly again: boolean
-  /** Topics whose presence it is to be told of, from the beginning. Undefined: as it was told before. */
+  /** All the topics whose presence it is told of from then on. Undefined: all or none, as before. */
   readonly presence: readonly string[] | undefined
   /** Where the added topics begin. `states`: with their states. Undefined: at an id that no hub issues. */
   readonly from: Cursor | 'states' | undefined
@@ -62,7 +62,7 @@ export function changeFeedRoute(app: FastifyInstance, context: RouteContext): vo
         summary: 'Add and remove topics of an open stream',
         description:
           'The feed is the one that `millrace:open` named. The body is `{"add"?, "remove"?, "after"?, "again"?, "presence"?}`: two lists of topics and patterns, where those that are added begin ' +
-          '(an id, or `earliest`; absent: with their states), whether those that are there already hand over their states once more, and the topics that it is to be told the presence of, besides those it is told of already. Nothing of the topics that stay is lost or repeated.',
+          '(an id, or `earliest`; absent: with their states), whether those that are there already hand over their states once more, and all the topics that it is told the presence of from then on. Nothing of the topics that stay is lost or repeated.',
         tags: ['receive'],
         response: {
           200: Type.Object({
@@ -132,7 +132,7 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
   }
   const { names, added, removed } = namesAfter(opened.selector, change)
   const selector = selectorOf(names)
-  const watched = watchedAfter(presence.watched(opened), names, change.presence)
+  const watched = watchedAfter(presence.isWatching(opened), names, change.presence)
   if (added.length + removed.length > 0) {
     requireRoomFor(context, opened, names, selector)
     const told = { topics: namesOf(selector), added, removed }
@@ -143,7 +143,7 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
       last: Buffer.from(changes.last(position, told)),
     }))
   }
-  if (watched !== undefined) presence.watch(opened, watched, new Set(change.presence))
+  if (watched !== undefined) presence.watch(opened, watched, new Set(added))
   return { topics: namesOf(selector), from: formatId(hub.log.epoch, subscriber.cursor) }
 }
 
@@ -164,16 +164,13 @@ function namesAfter(
  * Errors: MILLRACE_REQUEST_INVALID, MILLRACE_TOO_MANY_PATTERNS.
  */
 function watchedAfter(
-  before: readonly Topic[] | undefined,
+  isWatching: boolean,
   names: readonly string[],
   asked: readonly string[] | undefined,
 ): readonly Topic[] | undefined {
-  if (asked === undefined) return before && watchedTopics(names)
-  requireFollowed(names, asked)
-  if (before === undefined && asked.length === 0) return undefined
-  const followed = new Set(names)
-  const kept = before?.filter(topic => followed.has(topic)) ?? []
-  return watchedTopics([...new Set([...kept, ...asked])])
+  if (asked !== undefined) requireFollowed(names, asked)
+  if (!isWatching && (asked ?? []).length === 0) return undefined
+  return watchedTopics(asked ?? names)
 }
 
 /** Everything that can be refused, before anything is changed. */

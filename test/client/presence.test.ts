@@ -213,6 +213,24 @@ t.test(
   },
 )
 
+t.test(
+  'a page that looks at one room after the other, and stays in all of them, keeps its one stream',
+  async t => {
+    const hub = await startHub(t, fast)
+    const { client } = connectTo(t, hub, { token: await tokenOf('ann') })
+    const names = Array.from({ length: 110 }, (_, at) => `rooms/${at}`)
+    await new Received(client, names).ready
+    for (const name of names) {
+      const room = new Room(client, name)
+      await room.ready
+      room.subscription.close()
+    }
+    const last = new Room(client, 'rooms/0')
+    await last.is('rooms/0: 1 ann')
+    t.equal(await metric(hub, 'millrace_streams'), 1)
+  },
+)
+
 t.test('presence of patterns alone is a mistake', async t => {
   const hub = await startHub(t)
   const { client } = connectTo(t, hub)
