@@ -57,7 +57,7 @@ t.test('the chat', needsBrowser, async t => {
     const { url } = await startExample(t, 'chat')
     const ann = await enter(t, browser, url, 'Ann')
     const bob = await enter(t, browser, url, 'Bob')
-    await ann.say('anybody there?')
+    await ann.say('anybody in?')
     await ann.saidUntil('anybody')
     const changes: Record<'add' | 'remove', string[]>[] = []
     const opened: string[] = []
@@ -76,7 +76,7 @@ t.test('the chat', needsBrowser, async t => {
     await ann.page.getByRole('heading', { name: 'Lobby' }).waitFor()
     await bob.say('gone?')
     await ann.say('here')
-    t.same(await ann.saidUntil('here'), ['anybody there?', 'here'])
+    t.same(await ann.saidUntil('here'), ['anybody in?', 'here'])
     t.same(new Set(changes.flatMap(({ add }) => add)), new Set(['rooms/kitchen', 'rooms/lobby']))
     t.same(
       changes.flatMap(({ remove }) => remove),
