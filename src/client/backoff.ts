@@ -26,17 +26,17 @@ export function pause(leastMs: number, moreMs: number, signal: AbortSignal | und
   return new Promise(resolve => {
     if (signal?.aborted === true) return resolve()
     const leastUntil = Date.now() + leastMs
-    const done = (): void => {
+    const ended = new AbortController()
+    const end = (): void => {
       clearTimeout(timer)
-      stopListening()
-      signal?.removeEventListener('abort', done)
+      ended.abort()
       resolve()
     }
-    let timer = setTimeout(done, leastMs + moreMs)
-    const stopListening = onWake(() => {
+    let timer = setTimeout(end, leastMs + moreMs)
+    onWake(() => {
       clearTimeout(timer)
-      timer = setTimeout(done, leastUntil - Date.now())
-    })
-    signal?.addEventListener('abort', done)
+      timer = setTimeout(end, leastUntil - Date.now())
+    }, ended.signal)
+    signal?.addEventListener('abort', end, { signal: ended.signal })
   })
 }

@@ -2,10 +2,9 @@
 
 import { ActiveSubscription, type OnEvent, type Subscription } from './subscription.ts'
 import { EventQueue } from './event-queue.ts'
-import { Feed, type FeedOptions } from './feed.ts'
+import type { FeedOptions } from './feed.ts'
 import { Feeds, type Source } from './feeds.ts'
 import { KeptPosition } from './kept-position.ts'
-import type { Member } from './member.ts'
 import type {
   ConnectOptions,
   EventsOptions,
@@ -20,7 +19,9 @@ import type {
 } from './options.ts'
 import { locks, report, sessionStore } from './platform.ts'
 import { publish, topicPath, type Published } from './publish.ts'
+import { queryOf } from './query.ts'
 import { Requests } from './requests.ts'
+import { isPattern } from '../topic-pattern.ts'
 
 /** `url` is the hub's address, such as `https://localhost:9443`; '' is the page's own origin. Opens nothing yet. */
 export function connect(url: string, options: ConnectOptions = {}): HubConnection {
@@ -34,16 +35,15 @@ export class HubConnection {
   #source: Source | undefined
   readonly #subscriptions = new Set<ActiveSubscription>()
   /** The streams of those that cannot share one. */
-  readonly #own = new Map<Member, Feed>()
+  readonly #own = new Map<ActiveSubscription, Source>()
   readonly #kept: KeptPosition | undefined
   readonly #statusListeners = new Set<(status: Status) => void>()
   readonly #closing = new AbortController()
-  #status: Status = { state: 'idle' }
+  #status: Status = IDLE
   readonly #host = {
     onStatus: (): void => this.#statusChanged(),
-    onProgress: (cursor: string, topics: () => ReadonlySet<string>): void => {
-      this.#kept?.keep(cursor, topics())
-    },
+    onProgress: (cursor: string, topics: () => ReadonlySet<string>): undefined =>
+      this.#kept?.keep(cursor, topics()),
   }
 
   /** Called by `connect`. */
@@ -94,11 +94,10 @@ export class HubConnection {
     const onEvent = (event: HubEvent<Data>): void => {
       queue.push(event)
       // A state has no id to go on from; there is one of each topic at most.
-      if (queue.isFull && event.id !== undefined) this.#giveOwnStream(subscription, event.id)
+      if (queue.isFull && event.id !== undefined) this.#pace(subscription, event.id, () => queue.room())
     }
     const onError = (error: Error): void => queue.end(error)
     const subscription = this.#subscribe(topics, onEvent, { ...options, onError }, () => queue.end())
-    subscription.room = () => queue.room()
     try {
       for (let event = await queue.take(); event !== undefined; event = await queue.take()) yield event
     } finally {
@@ -135,7 +134,6 @@ export class HubConnection {
   close(): void {
     this.#closing.abort(new Error('The connection to the hub was closed.'))
     for (const subscription of this.#subscriptions) subscription.close()
-    for (const feed of this.#own.values()) feed.close()
     this.#source?.close()
     this.#statusChanged()
   }
@@ -149,9 +147,7 @@ export class HubConnection {
       report(error)
       this.#source = new Feeds(this.#feedOptions, this.#host)
     }
-    for (const subscription of this.#subscriptions) {
-      if (!this.#own.has(subscription)) this.#source.add(subscription)
-    }
+    for (const subscription of this.#subscriptions) this.#source.add(subscription)
   }
 
   #subscribe(
@@ -162,6 +158,9 @@ export class HubConnection {
   ): ActiveSubscription {
     const topics = typeof names === 'string' ? [names] : [...names]
     if (topics.length === 0) throw new TypeError('A subscription is to a topic at least.')
+    if (options.onPresence !== undefined && topics.every(isPattern)) {
+      throw new TypeError('Presence is told of topics: patterns alone name none.')
+    }
     const kept = this.#kept
     const onReady = (): void => {
       kept?.settled(topics)
@@ -174,7 +173,6 @@ export class HubConnection {
     subscription.after ??= kept?.of(topics)
     this.#subscriptions.add(subscription)
     if (this.#closing.signal.aborted || options.signal?.aborted === true) subscription.close()
-    else if (options.onPresence !== undefined) this.#openFor(subscription, { withPresence: true })
     else this.#source?.add(subscription)
     return subscription
   }
@@ -188,17 +186,14 @@ export class HubConnection {
     this.#statusChanged()
   }
 
-  #giveOwnStream(subscription: ActiveSubscription, after: string): void {
+  /** Gives it a stream of its own, which is read no faster than there is room. */
+  #pace(subscription: ActiveSubscription, after: string, room: () => Promise<void> | undefined): void {
     if (this.#own.has(subscription)) return
     this.#source?.remove(subscription)
     subscription.after = after
-    this.#openFor(subscription, { isPaced: true })
-  }
-
-  #openFor(subscription: ActiveSubscription, kind: Partial<FeedOptions>): void {
-    const feed = new Feed({ ...this.#feedOptions, ...kind }, { onStatus: this.#host.onStatus })
-    this.#own.set(subscription, feed)
-    feed.add(subscription)
+    const own = new Feeds(this.#feedOptions, { ...this.#host, onProgress: room })
+    this.#own.set(subscription, own)
+    own.add(subscription)
   }
 
   #statusChanged(): void {
@@ -216,25 +211,16 @@ export class HubConnection {
 
   /** The worst of all streams. */
   #overallStatus(): Status {
-    const own = [...this.#own.values()].map(({ status }) => status)
-    const all = [...(this.#source?.statuses ?? []), ...own]
-    for (const state of WORST_FIRST) {
-      const found = all.find(status => status.state === state)
-      if (found !== undefined) return found
-    }
-    return { state: 'idle' }
+    const all = [this.#source, ...this.#own.values()].flatMap(source => source?.statuses ?? [])
+    const [worst = IDLE] = WORST_FIRST.flatMap(state => all.filter(status => status.state === state))
+    return worst
   }
 }
 
+const IDLE: Status = { state: 'idle' }
 const CLOSED: Status = { state: 'closed' }
 const WORST_FIRST = ['offline', 'waiting', 'connecting', 'open'] as const
 
 function isSame(one: Status, other: Status): boolean {
   return one.state === other.state && one.reason === other.reason && one.retryAt === other.retryAt
-}
-
-function queryOf(parameters: { readonly [name: string]: string | number | undefined }): string {
-  const given = Object.entries(parameters).filter(([, value]) => value !== undefined)
-  if (given.length === 0) return ''
-  return `?${given.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join('&')}`
 }

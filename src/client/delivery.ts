@@ -1,118 +1,110 @@
-// Hands what a stream brings to its members: with an `id:` line to those on the stream, without one to those that are being
-// added. Keeps the cursor, and how far those have got who are not there yet.
+// Hands what a stream brings to its members: to those on the stream, or to those that are being added. Keeps the cursor, and
+// how far those have got who are not there yet.
 
-import type { EventSourceMessage } from 'eventsource-parser'
 import {
-  BYE,
   GAP,
   OPEN,
   PRESENCE,
   RESET,
   TOPICS,
-  type ByeData,
   type GapData,
-  type OpenData,
   type PresenceData,
   type ResetData,
   type TopicsData,
 } from '../protocol/control-events.ts'
 import type { Member, Notice } from './member.ts'
 import type { HubEvent } from './options.ts'
-import { Roster } from './roster.ts'
+import { Roster, topicsOf } from './roster.ts'
 
-export interface DeliveryHost {
-  onOpen(feed: string, topics: readonly string[]): void
-  /** The batch is on the stream, or has lost it. */
-  onBatchEnd(): void
-  onTopics(topics: readonly string[]): void
-  onBye(reason: string): void
-}
+/** An event of a feed. It has an id of its own, or `added`, if it is for those that are being added. */
+type Envelope = HubEvent & { readonly added?: boolean }
 
 export class Delivery {
   readonly roster = new Roster()
   /** Everything up to here was handed out to those on the stream. */
   cursor: string | undefined
-  /** Whom the stream is being opened with, or who is being added. */
-  batch: readonly Member[] = []
-  readonly #host: DeliveryHost
+  /** Whom the stream is being opened with, or who is being added. Undefined: the stream is as it is to be. */
+  batch: readonly Member[] | undefined
+  readonly #onBatchEnd: () => void
   /** Where the batch has got to, on its way to the cursor. */
   #batchCursor: string | undefined
   #isOpening = false
-  /** Since the batch began, those on the stream were told of a gap, which has states without an `id:` line behind it. */
-  #hasGap = false
 
-  constructor(host: DeliveryHost) {
-    this.#host = host
+  constructor(onBatchEnd: () => void) {
+    this.#onBatchEnd = onBatchEnd
   }
 
-  begin(batch: readonly Member[], isOpening: boolean): void {
-    this.batch = batch
-    this.#isOpening = isOpening
-    this.#hasGap = false
+  /** Whom to open the stream with: those that were on it come first. */
+  beginOpening(): readonly Member[] {
+    this.roster.unsettle(this.cursor)
+    const batch = this.roster.nextBatch()
+    const { after } = batch[0]!
+    this.cursor = after === 'earliest' ? undefined : after
+    this.#isOpening = true
+    return (this.batch = batch)
   }
 
-  take({ id, event, data }: EventSourceMessage): void {
-    const content: unknown = JSON.parse(data)
-    if (event === OPEN) this.#opened(content as OpenData)
-    // An id is where the stream stands: all that came before it, such as states, has been handed over.
-    if (id !== undefined && (this.#isOpening || event === TOPICS)) this.#settle()
-    if (event === undefined) this.#hand(content as HubEvent, id)
-    else this.#control(event, content, id)
-    if (id !== undefined) this.cursor = id
+  take(type: string | undefined, content: unknown, id: string | undefined): void {
+    if (this.#isStart(type, content, id)) this.#settle()
+    if (type === undefined) this.#hand(content as Envelope, id)
+    else this.#control(type, content, id)
+    this.cursor = id ?? this.cursor
   }
 
   /** Whoever has not arrived goes on where it was. */
   endBatch(): void {
-    if (this.#batchCursor !== undefined) for (const member of this.batch) member.after = this.#batchCursor
+    for (const member of this.batch ?? []) member.after = this.#batchCursor ?? member.after
     this.#batchCursor = undefined
-    this.batch = []
+    this.batch = undefined
     this.#isOpening = false
-    this.#host.onBatchEnd()
+    this.#onBatchEnd()
   }
 
-  #opened({ feed, topics }: OpenData): void {
-    this.#host.onOpen(feed, topics)
+  /** Whether the batch has got to where the stream is: all that it had to get first, such as states, has been handed over. */
+  #isStart(type: string | undefined, content: unknown, id: string | undefined): boolean {
+    if (type === TOPICS) {
+      // A change whose answer was lost may have been made before this one.
+      const { added } = content as TopicsData
+      return [...topicsOf(this.batch ?? [])].every(topic => added.includes(topic))
+    }
     // From the earliest on, there is no id before the first event, and no state.
-    if (this.batch[0]?.after === 'earliest') this.#settle()
+    return this.#isOpening && (id !== undefined || (type === OPEN && this.batch![0]!.after === 'earliest'))
   }
 
   #settle(): void {
-    const settled = this.roster.settle(this.batch)
+    const settled = this.roster.settle(this.batch ?? [])
     this.#batchCursor = undefined
     this.endBatch()
-    for (const member of settled) member.take({ kind: 'ready' })
+    for (const member of settled) member.take({ to: 'onReady', value: undefined })
   }
 
-  #hand(event: HubEvent, id: string | undefined): void {
-    if (id === undefined && event.id !== undefined) this.#batchCursor = event.id
-    this.#tell(id, { kind: 'event', event: id === undefined ? event : { id, ...event } }, event.topic)
+  #hand(event: Envelope, id: string | undefined): void {
+    const { topic } = event
+    if (id !== undefined) return this.#tell(false, { to: 'onEvent', value: { id, ...event } }, topic)
+    const { added = this.#isOpening, ...value } = event
+    this.#batchCursor = this.batch && (value.id ?? this.#batchCursor)
+    this.#tell(added || value.id !== undefined, { to: 'onEvent', value }, topic)
   }
 
   #control(type: string, content: unknown, id: string | undefined): void {
-    if (type === GAP) {
-      this.#tell(id, { kind: 'gap', gap: content as GapData })
-      if (id !== undefined) this.#hasGap = true
-    } else if (type === RESET) {
+    const isForBatch = id === undefined
+    if (type === GAP) this.#tell(isForBatch, { to: 'onGap', value: content as GapData })
+    else if (type === RESET) {
       const { topic } = content as ResetData
-      this.#tell(id, { kind: 'reset', reset: { topic, ...(id !== undefined && { id }) } }, topic)
+      this.#tell(isForBatch, { to: 'onReset', value: { topic, ...(!isForBatch && { id }) } }, topic)
     } else if (type === PRESENCE) {
-      for (const member of [...this.roster.onStream, ...this.batch]) {
-        member.take({ kind: 'presence', presence: content as PresenceData })
-      }
-    } else if (type === TOPICS) this.#host.onTopics((content as TopicsData).topics)
-    else if (type === BYE) this.#host.onBye((content as ByeData).reason)
-  }
-
-  #tell(id: string | undefined, notice: Notice, topic?: string): void {
-    const isForBatch = id === undefined && this.batch.length > 0
-    if (isForBatch) {
-      for (const member of this.batch) {
-        if (this.roster.has(member) && (topic === undefined || member.matches(topic))) member.take(notice)
+      const value = content as PresenceData
+      for (const member of [...this.roster.onStream, ...(this.batch ?? [])]) {
+        if (member.watched.includes(value.topic)) member.take({ to: 'onPresence', value })
       }
     }
-    if (isForBatch && !this.#hasGap) return
-    for (const member of topic === undefined ? this.roster.onStream : this.roster.of(topic)) {
-      if (this.roster.has(member)) member.take(notice)
+  }
+
+  #tell(isForBatch: boolean, notice: Notice, topic?: string): void {
+    const { roster, batch = [] } = this
+    const onStream = (): readonly Member[] => (topic === undefined ? roster.onStream : roster.of(topic))
+    for (const member of isForBatch ? batch : onStream()) {
+      if (roster.has(member) && (topic === undefined || member.matches(topic))) member.take(notice)
     }
   }
 }

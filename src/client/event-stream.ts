@@ -14,7 +14,7 @@ export interface StreamHandlers {
 /** Resolves when the stream ends by itself. Errors: MillraceError, the network's, and those of the handlers. */
 export async function readEventStream(
   response: Response,
-  watch: SilenceWatch,
+  heard: (at?: number) => void,
   { onMessage, onRetry, onChunk }: StreamHandlers,
 ): Promise<void> {
   const type = response.headers.get('content-type') ?? ''
@@ -28,49 +28,29 @@ export async function readEventStream(
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return
-    watch.heard()
+    heard()
     parser.feed(decoder.decode(value, { stream: true }))
     const taken = onChunk()
-    if (taken !== undefined) await watch.suspend(taken)
+    if (taken === undefined) continue
+    // Nothing is read meanwhile, so nothing can be heard.
+    heard(Infinity)
+    await taken
+    heard()
   }
 }
 
 /**
  * Aborts a stream on which nothing comes. It looks at the clock instead of waiting for it: timers stand still while a
- * laptop sleeps, and are slow in hidden tabs.
+ * laptop sleeps, and are slow in hidden tabs. Returns what is told that something was heard, now or at a time to come.
  */
-export class SilenceWatch {
-  readonly #abort: AbortController
-  readonly #silenceMs: number
-  readonly #timer: ReturnType<typeof setInterval>
-  readonly #stopListening: () => void
-  #heardAt = Date.now()
-
-  constructor(abort: AbortController, silenceMs: number) {
-    this.#abort = abort
-    this.#silenceMs = silenceMs
-    this.#timer = setInterval(() => this.#look(), silenceMs / 3)
-    this.#stopListening = onWake(() => this.#look())
+export function watchSilence(abort: AbortController, silenceMs: number): (at?: number) => void {
+  let heardAt = Date.now()
+  const look = (): void => {
+    if (Date.now() - heardAt < silenceMs) return
+    abort.abort(clientError('CLIENT_SILENCE', `Nothing came for ${silenceMs} ms.`))
   }
-
-  heard(): void {
-    this.#heardAt = Date.now()
-  }
-
-  /** Nothing is read meanwhile, so nothing can be heard. */
-  async suspend(until: Promise<void>): Promise<void> {
-    this.#heardAt = Infinity
-    await until
-    this.heard()
-  }
-
-  stop(): void {
-    clearInterval(this.#timer)
-    this.#stopListening()
-  }
-
-  #look(): void {
-    if (Date.now() - this.#heardAt < this.#silenceMs) return
-    this.#abort.abort(clientError('CLIENT_SILENCE', `Nothing came for ${this.#silenceMs} ms.`))
-  }
+  const timer = setInterval(look, silenceMs / 3)
+  abort.signal.addEventListener('abort', () => clearInterval(timer))
+  onWake(look, abort.signal)
+  return (at = Date.now()) => (heardAt = at)
 }

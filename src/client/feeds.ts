@@ -1,7 +1,7 @@
 // The streams of one client. One is enough, as long as the hub can add all topics to it: those that it cannot are on the
 // next one.
 
-import { Feed, type FeedOptions } from './feed.ts'
+import { Feed, type FeedHost, type FeedOptions } from './feed.ts'
 import type { Member } from './member.ts'
 import type { Status } from './options.ts'
 
@@ -15,15 +15,17 @@ export interface Source {
 
 export interface SourceHost {
   onStatus(): void
-  /** Events up to this id were handed out, to those who follow these topics. Of the first stream only. */
-  onProgress(cursor: string, topics: () => ReadonlySet<string>): void
+  /**
+   * Events up to this id were handed out, to those who follow these topics. Of the first stream only, which is read on when
+   * what this returns has resolved.
+   */
+  onProgress(cursor: string, topics: () => ReadonlySet<string>): Promise<void> | undefined
 }
 
-export class Feeds implements Source {
+export class Feeds implements Source, FeedHost {
   readonly #options: FeedOptions
   readonly #host: SourceHost
   readonly #feeds: Feed[] = []
-  readonly #places = new Map<Member, Feed>()
 
   constructor(options: FeedOptions, host: SourceHost) {
     this.#options = options
@@ -39,32 +41,34 @@ export class Feeds implements Source {
   }
 
   remove(member: Member): void {
-    this.#places.get(member)?.remove(member)
-    this.#places.delete(member)
+    for (const feed of this.#feeds) feed.remove(member)
   }
 
   /** Whether it has got to the cursor that `onProgress` tells. */
   isAtCursor(member: Member): boolean {
-    return this.#places.get(member) === this.#feeds[0] && this.#feeds[0]?.has(member) === true
+    return this.#feeds[0]?.has(member) === true
   }
 
   close(): void {
     for (const feed of this.#feeds) feed.close()
   }
 
-  #addTo(at: number, member: Member): void {
-    const feed = (this.#feeds[at] ??= this.#newFeed(at))
-    this.#places.set(member, feed)
-    feed.add(member)
+  onStatus(): void {
+    this.#host.onStatus()
   }
 
-  #newFeed(at: number): Feed {
-    return new Feed(this.#options, {
-      onStatus: () => this.#host.onStatus(),
-      onOverflow: member => this.#addTo(at + 1, member),
-      onProgress: feed => {
-        if (at === 0 && feed.cursor !== undefined) this.#host.onProgress(feed.cursor, () => feed.topics)
-      },
-    })
+  onProgress(feed: Feed): Promise<void> | undefined {
+    const { cursor } = feed
+    if (feed !== this.#feeds[0] || cursor === undefined) return undefined
+    return this.#host.onProgress(cursor, () => feed.topics)
+  }
+
+  onOverflow(member: Member, feed: Feed): void {
+    this.#addTo(this.#feeds.indexOf(feed) + 1, member)
+  }
+
+  #addTo(at: number, member: Member): void {
+    this.#feeds[at] ??= new Feed(this.#options, this)
+    this.#feeds[at].add(member)
   }
 }

@@ -12,7 +12,6 @@ export class KeptPosition {
   readonly #cursor: string | undefined
   /** Followed before the reload, and not yet again. */
   readonly #topics: Set<string>
-  #written = ''
 
   constructor(store: KeyValueStore, key: string) {
     this.#store = store
@@ -32,12 +31,9 @@ export class KeptPosition {
     for (const topic of topics) this.#topics.delete(topic)
   }
 
-  keep(cursor: string, topics: ReadonlySet<string>): void {
-    const text = [cursor, ...topics].join('\n')
-    if (text === this.#written) return
-    this.#written = text
+  keep(cursor: string, topics: ReadonlySet<string>): undefined {
     try {
-      this.#store.setItem(this.#key, text)
+      this.#store.setItem(this.#key, [cursor, ...topics].join('\n'))
     } catch (error) {
       // A full store: without it, the next page goes on from an older position.
       report(error)

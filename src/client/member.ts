@@ -5,26 +5,32 @@ import { patternMatcher } from '../topic-pattern.ts'
 import type { MillraceError } from './millrace-error.ts'
 import type { Gap, HubEvent, Reset } from './options.ts'
 
-export type Notice =
-  | { readonly kind: 'event'; readonly event: HubEvent }
-  | { readonly kind: 'gap'; readonly gap: Omit<Gap, 'topics'> }
-  | { readonly kind: 'reset'; readonly reset: Reset }
-  | { readonly kind: 'presence'; readonly presence: PresenceData }
+/** What a member is told, by the handlers that it is for. */
+interface Notices {
+  readonly onEvent: HubEvent
+  readonly onGap: Omit<Gap, 'topics'>
+  readonly onReset: Reset
+  readonly onPresence: PresenceData
   /** What was there before has been handed out. */
-  | { readonly kind: 'ready' }
+  readonly onReady: undefined
   /** It is no member any more. */
-  | { readonly kind: 'error'; readonly error: MillraceError }
+  readonly onError: MillraceError
+}
+
+export type Notice = {
+  [To in keyof Notices]: { readonly to: To; readonly value: Notices[To] }
+}[keyof Notices]
 
 export interface Member {
   /** Topics and patterns. */
   readonly topics: readonly string[]
+  /** Those of the topics whose presence it is told. */
+  readonly watched: readonly string[]
   readonly matches: (topic: string) => boolean
   /** Where it goes on when it is added to a stream: an id, `earliest`, or now, with the topics' states first. */
   after: string | undefined
   /** Throws nothing. */
   take(notice: Notice): void
-  /** Resolves when it can take more. Undefined: it can. */
-  room?(): Promise<void> | undefined
 }
 
 export function matcherOf(topics: readonly string[]): (topic: string) => boolean {

@@ -67,7 +67,9 @@ interface Problem {
 
 /** What an answer that is not 2xx says. */
 export async function errorOf(response: Response): Promise<MillraceError> {
-  const facts = { status: response.status, retryAfterMs: retryDelayMs(response.headers.get('retry-after')) }
+  // In seconds, as hubs say it; a proxy's date (RFC 9110, section 10.2.3) is waited for like any other trouble.
+  const retryAfterMs = Number(response.headers.get('retry-after')) * 1000 || undefined
+  const facts = { status: response.status, retryAfterMs }
   const text = await response.text().catch(() => '')
   try {
     const { code, detail } = JSON.parse(text) as Problem
@@ -85,11 +87,4 @@ export function strangeAnswer(response: Response, facts: ErrorFacts = {}): Millr
     `The answer is not a hub's: ${response.status}, ${type}.`,
     facts,
   )
-}
-
-// RFC 9110, section 10.2.3: seconds, or a date.
-function retryDelayMs(value: string | null): number | undefined {
-  if (value === null) return undefined
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }

@@ -87,7 +87,7 @@ export interface SubscribeOptions {
   readonly onReady?: () => void
   /** The subscription has ended, for a reason that waiting does not mend. Without it, that is reported as an error. */
   readonly onError?: (error: MillraceError) => void
-  /** Who follows the topics. Such a subscription has a stream of its own. */
+  /** Who follows the topics. Of patterns it is not told: there must be a topic that is none. */
   readonly onPresence?: (presence: Presence) => void
 }
 

@@ -3,8 +3,7 @@
 import type { KeyValueStore } from './options.ts'
 
 interface EventSource {
-  addEventListener?(type: string, listener: () => void): void
-  removeEventListener?(type: string, listener: () => void): void
+  addEventListener?(type: string, listener: () => void, options: { readonly signal: AbortSignal }): void
 }
 
 /** Web Locks, as far as they are used. */
@@ -37,18 +36,17 @@ export function isOffline(): boolean {
   return platform.navigator?.onLine === false
 }
 
-/** Calls back when waiting may have become pointless: the network is there again, or somebody looks at the page. */
-export function onWake(wake: () => void): () => void {
+/**
+ * Calls back, until the signal is aborted, when waiting may have become pointless: the network is there again, or somebody
+ * looks at the page.
+ */
+export function onWake(wake: () => void, signal: AbortSignal): void {
   const { document } = platform
   const look = (): void => {
     if (document?.visibilityState === 'visible') wake()
   }
-  platform.addEventListener?.('online', wake)
-  document?.addEventListener?.('visibilitychange', look)
-  return () => {
-    platform.removeEventListener?.('online', wake)
-    document?.removeEventListener?.('visibilitychange', look)
-  }
+  platform.addEventListener?.('online', wake, { signal })
+  document?.addEventListener?.('visibilitychange', look, { signal })
 }
 
 /** Undefined where there is none, or where the page may not use it. */
@@ -60,12 +58,9 @@ export function sessionStore(): KeyValueStore | undefined {
   }
 }
 
-/** A random UUID. `crypto.randomUUID` is missing on pages that were not loaded over TLS. */
+/** 128 random bits. `crypto.randomUUID` is missing on pages that were not loaded over TLS. */
 export function randomId(): string {
-  const random: Pick<typeof crypto, 'getRandomValues'> & Partial<typeof crypto> = crypto
-  if (random.randomUUID !== undefined) return random.randomUUID()
-  const bytes = random.getRandomValues(new Uint8Array(16))
-  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+  return crypto.getRandomValues(new Uint32Array(4)).join('-')
 }
 
 /** Undefined where tabs cannot find each other: without TLS, or in an old browser. */

@@ -4,6 +4,7 @@ import { Backoff, pause } from './backoff.ts'
 import { clientError, MillraceError } from './millrace-error.ts'
 import type { PublishOptions } from './options.ts'
 import { randomId } from './platform.ts'
+import { queryOf } from './query.ts'
 import type { Requests } from './requests.ts'
 
 export interface Published {
@@ -22,7 +23,7 @@ export async function publish(
   const isText = typeof data === 'string'
   const body = isText ? data : JSON.stringify(data)
   if (body === undefined) throw new TypeError('What is published must be text or JSON.')
-  const path = `${topicPath(topic)}${type === undefined ? '' : `?type=${encodeURIComponent(type)}`}`
+  const path = topicPath(topic) + queryOf({ type })
   const init = {
     method: state ? 'PUT' : 'POST',
     headers: { 'content-type': isText ? 'text/plain' : 'application/json', 'idempotency-key': key },
@@ -32,8 +33,8 @@ export async function publish(
   for (const backoff = new Backoff(); ;) {
     signal?.throwIfAborted()
     try {
-      const { id, topic: published } = await requests.json<Published>(path, init)
-      if (typeof id === 'string') return { id, topic: published }
+      const published = await requests.json<Published>(path, init)
+      if (typeof published.id === 'string') return published
       throw clientError('CLIENT_STRANGE_ANSWER', 'The answer names no id.')
     } catch (error) {
       if (!(error instanceof MillraceError) || error.isClientError) throw error

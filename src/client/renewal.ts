@@ -6,24 +6,18 @@ import type { Requests } from './requests.ts'
 const EARLY_MS = 30_000
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** Returns what ends it. */
-export function keepTokenFresh(requests: Requests, feed: string): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const schedule = (): void => {
-    const leftMs = requests.expiresAt - Date.now()
-    // Half of what is left, when that is little.
-    const waitMs = Math.max(leftMs - EARLY_MS, leftMs / 2)
-    if (leftMs > 1000 && waitMs < MAX_TIMER_MS) timer = setTimeout(() => void renew(), waitMs)
-  }
+/** Until the signal is aborted. */
+export function keepTokenFresh(requests: Requests, feed: string, signal: AbortSignal): void {
+  const leftMs = requests.expiresAt - Date.now()
+  // Half of what is left, when that is little.
+  const waitMs = Math.max(leftMs - EARLY_MS, leftMs / 2)
+  if (leftMs < 1000 || waitMs > MAX_TIMER_MS) return
   const renew = async (): Promise<void> => {
     await renewToken(requests, feed)
-    if (timer !== undefined) schedule()
+    if (!signal.aborted) keepTokenFresh(requests, feed, signal)
   }
-  schedule()
-  return () => {
-    clearTimeout(timer)
-    timer = undefined
-  }
+  const timer = setTimeout(() => void renew(), waitMs)
+  signal.addEventListener('abort', () => clearTimeout(timer))
 }
 
 /** Whether the stream has a new token now. */

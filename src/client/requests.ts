@@ -50,13 +50,13 @@ export class Requests {
     init: HubRequest,
     { withFreshToken = false }: SendOptions = {},
   ): Promise<Response> {
-    const response = await this.#fetch(path, init, withFreshToken)
+    let response = await this.#fetch(path, init, withFreshToken)
+    if (response.status === 401 && this.canRenew) {
+      await response.body?.cancel()
+      response = await this.#fetch(path, init, true)
+    }
     if (response.ok) return response
-    const error = await errorOf(response)
-    if (error.status !== 401 || !this.canRenew) throw error
-    const second = await this.#fetch(path, init, true)
-    if (second.ok) return second
-    throw await errorOf(second)
+    throw await errorOf(response)
   }
 
   /** The JSON of an answer that comes in time. */

@@ -1,19 +1,24 @@
 // The members of a stream: who is on it, and who waits to be added.
 
 import type { Member } from './member.ts'
+import { queryOf } from './query.ts'
 
 // Topics are named in a URL, and proxies commonly take lines of 8 KB.
 const MAX_QUERY_LENGTH = 6000
 
 export class Roster {
   readonly #onStream = new Set<Member>()
-  readonly #waiting = new Set<Member>()
+  #waiting = new Set<Member>()
   readonly #byTopic = new Map<string, readonly Member[]>()
   /** How many are added at once: less after a refusal, until the one is found who is refused. */
   #batchSize = Infinity
 
   get size(): number {
     return this.#onStream.size + this.#waiting.size
+  }
+
+  get all(): readonly Member[] {
+    return [...this.#onStream, ...this.#waiting]
   }
 
   get onStream(): readonly Member[] {
@@ -32,9 +37,14 @@ export class Roster {
     this.#waiting.add(member)
   }
 
-  delete(member: Member): void {
-    this.#waiting.delete(member)
-    if (this.#onStream.delete(member)) this.#byTopic.clear()
+  /** Whether it was one. */
+  delete(member: Member): boolean {
+    this.#byTopic.clear()
+    return this.#onStream.delete(member) || this.#waiting.delete(member)
+  }
+
+  clear(): void {
+    for (const member of this.all) this.delete(member)
   }
 
   /** Returns those that were not on the stream before. */
@@ -46,12 +56,10 @@ export class Roster {
     return settled
   }
 
-  /** They are to be added anew, from where the stream got to. */
+  /** All are to be added anew, first those that were on the stream, from where it got to. */
   unsettle(cursor: string | undefined): void {
-    for (const member of this.#onStream) {
-      if (cursor !== undefined) member.after = cursor
-      this.#waiting.add(member)
-    }
+    for (const member of this.#onStream) member.after = cursor ?? member.after
+    this.#waiting = new Set(this.all)
     this.#onStream.clear()
     this.#byTopic.clear()
   }
@@ -64,11 +72,14 @@ export class Roster {
   /** Who is to be added next: some that wait, and go on from the same place. */
   nextBatch(): readonly Member[] {
     const [first] = this.#waiting
+    const named = new Set<string>()
     const batch: Member[] = []
     let length = 0
     for (const member of this.#waiting) {
       if (member.after !== first!.after) continue
-      length += queryLength([member])
+      const topic = member.topics.filter(each => !named.has(each))
+      for (const each of topic) named.add(each)
+      length += queryOf({ topic, presence: member.watched }).length
       if (batch.length > 0 && (batch.length >= this.#batchSize || length > MAX_QUERY_LENGTH)) break
       batch.push(member)
     }
@@ -85,21 +96,12 @@ export class Roster {
     this.#byTopic.set(topic, members)
     return members
   }
-
-  /** What all of them want, waiting or not. */
-  get topics(): ReadonlySet<string> {
-    return topicsOf([...this.#onStream, ...this.#waiting])
-  }
 }
 
 export function topicsOf(members: readonly Member[]): ReadonlySet<string> {
   return new Set(members.flatMap(({ topics }) => topics))
 }
 
-export function fitsUrl(members: readonly Member[]): boolean {
-  return queryLength(members) <= MAX_QUERY_LENGTH
-}
-
-function queryLength(members: readonly Member[]): number {
-  return encodeURIComponent([...topicsOf(members)].join('&topic=')).length
+export function watchedBy(members: readonly Member[]): ReadonlySet<string> {
+  return new Set(members.flatMap(({ watched }) => watched))
 }

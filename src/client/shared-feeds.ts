@@ -98,9 +98,9 @@ export class SharedFeeds implements Source {
         host.onStatus()
         this.#host.onStatus()
       }
-      const onProgress = (cursor: string): void => {
+      const onProgress = (cursor: string): Promise<void> | undefined => {
         host.onProgress(cursor)
-        this.#host.onProgress(cursor, () => this.#topics(member => feeds.isAtCursor(member)))
+        return this.#host.onProgress(cursor, () => this.#topics(member => feeds.isAtCursor(member)))
       }
       const feeds = new Feeds(this.#options, { onStatus, onProgress })
       return feeds
@@ -133,21 +133,21 @@ export class SharedFeeds implements Source {
     for (const [key, notice] of notices) {
       const member = this.#members.get(key)
       if (member === undefined) continue
-      if (notice.kind === 'ready') this.#ready.add(key)
-      if (notice.kind === 'event') member.after = notice.event.id ?? member.after
+      if (notice.to === 'onReady') this.#ready.add(key)
+      if (notice.to === 'onEvent') member.after = notice.value.id ?? member.after
       member.take(received(notice))
     }
     if (cursor === undefined) return
     const behind = new Set(except)
     for (const key of this.#ready) if (!behind.has(key)) this.#members.get(key)!.after = cursor
-    this.#host.onProgress(cursor, () => this.#topics(member => this.#ready.has(this.#keys.get(member)!)))
+    void this.#host.onProgress(cursor, () => this.#topics(member => this.#ready.has(this.#keys.get(member)!)))
   }
 
   #addAll(): void {
     for (const [key, member] of this.#members) this.#postAdd(key, member)
   }
 
-  #postAdd(key: Key, { topics, after }: Member): void {
-    this.#channel.post({ kind: 'add', tab: this.#tab, key, topics, after })
+  #postAdd(key: Key, { topics, watched, after }: Member): void {
+    this.#channel.post({ kind: 'add', tab: this.#tab, key, topics, watched, after })
   }
 }

@@ -1,8 +1,10 @@
 // A subscription: what a hub's streams hand over reaches its handlers, each event once and in order.
 
+import type { PresenceData } from '../protocol/control-events.ts'
+import { isPattern } from '../topic-pattern.ts'
 import { matcherOf, type Member, type Notice } from './member.ts'
 import { clientError, type MillraceError } from './millrace-error.ts'
-import type { HubEvent, SubscribeOptions } from './options.ts'
+import type { Gap, HubEvent, SubscribeOptions } from './options.ts'
 import { report } from './platform.ts'
 
 export interface Subscription {
@@ -16,24 +18,28 @@ export type OnEvent<Data> = (event: HubEvent<Data>) => unknown
 
 export class ActiveSubscription implements Subscription, Member {
   readonly topics: readonly string[]
+  readonly watched: readonly string[]
   readonly matches: (topic: string) => boolean
   after: string | undefined
   isClosed = false
-  room?: () => Promise<void> | undefined
   readonly #onEvent: OnEvent<never>
   readonly #options: SubscribeOptions
-  readonly #onClose: (subscription: ActiveSubscription) => void
-  /** What was handed out last: whatever the ways that events come by, none comes twice. */
+  readonly #onClose: () => void
+  /** The id that was handed out last. */
   #last = ''
-  #isReady = false
+  /** What was handed out without an id, until it is ready: whoever is cut off before gets it again. */
+  #states: Set<string> | undefined = new Set()
+  /** Topics that it has been told of who is there. */
+  readonly #known = new Set<string>()
 
   constructor(
     topics: readonly string[],
     onEvent: OnEvent<never>,
     options: SubscribeOptions,
-    onClose: (subscription: ActiveSubscription) => void,
+    onClose: () => void,
   ) {
     this.topics = topics
+    this.watched = options.onPresence === undefined ? [] : topics.filter(topic => !isPattern(topic))
     this.matches = matcherOf(topics)
     this.#onEvent = onEvent
     this.#options = options
@@ -46,36 +52,59 @@ export class ActiveSubscription implements Subscription, Member {
     if (this.isClosed) return
     this.isClosed = true
     this.#options.signal?.removeEventListener('abort', this.close)
-    this.#onClose(this)
+    this.#onClose()
   }
 
   take(notice: Notice): void {
-    if (this.isClosed) return
-    const { onGap, onReset, onReady, onPresence } = this.#options
-    if (notice.kind === 'event') this.#event(notice.event)
-    else if (notice.kind === 'gap') {
-      // The ids of another log may sort anyhow.
-      if (notice.gap.reason === 'unknown') this.#last = ''
-      const gap = { ...notice.gap, topics: this.topics }
-      const orElse = (): void => this.#report(clientError('CLIENT_GAP', `Events were lost: ${gap.reason}.`))
-      run(onGap ?? orElse, gap)
-    } else if (notice.kind === 'reset') run(onReset, notice.reset)
-    else if (notice.kind === 'presence') run(onPresence, notice.presence)
-    else if (notice.kind === 'ready') {
-      if (!this.#isReady) run(onReady, undefined)
-      this.#isReady = true
-    } else {
+    if (this.isClosed || !this.#isNews(notice)) return
+    const { to, value } = notice
+    if (to === 'onEvent') run(this.#onEvent as OnEvent<unknown>, value)
+    else if (to === 'onGap') this.#tellGap({ ...value, topics: this.topics })
+    else if (to === 'onError') {
       this.close()
-      this.#report(notice.error)
-    }
+      this.#report(value)
+    } else run(this.#options[to] as ((value: unknown) => void) | undefined, value)
   }
 
-  #event(event: HubEvent): void {
-    if (event.id !== undefined) {
-      if (event.id <= this.#last) return
-      this.#last = event.id
+  /** Whatever the ways that things come by, none is told twice. */
+  #isNews({ to, value }: Notice): boolean {
+    if (to === 'onEvent') return this.#isNewEvent(value)
+    if (to === 'onPresence') return this.#isWhole(value)
+    if (to === 'onReady') {
+      const isFirst = this.#states !== undefined
+      this.#states = undefined
+      return isFirst
     }
-    run(this.#onEvent as OnEvent<unknown>, event)
+    // The ids of another log may sort anyhow.
+    if (to === 'onGap' && value.reason === 'unknown') this.#last = ''
+    return true
+  }
+
+  #isNewEvent(event: HubEvent): boolean {
+    if (event.id === undefined) return this.#isNewState(event)
+    if (event.id <= this.#last) return false
+    this.#last = event.id
+    return true
+  }
+
+  #isNewState(state: HubEvent): boolean {
+    const states = this.#states
+    if (states === undefined) return true
+    const before = states.size
+    return states.add(JSON.stringify(state)).size > before
+  }
+
+  /** Who has come and gone says nothing to whoever has not heard who is there. */
+  #isWhole({ topic, joined }: PresenceData): boolean {
+    if (joined !== undefined && !this.#known.has(topic)) return false
+    this.#known.add(topic)
+    return true
+  }
+
+  #tellGap(gap: Gap): void {
+    const { onGap } = this.#options
+    if (onGap === undefined) this.#report(clientError('CLIENT_GAP', `Events were lost: ${gap.reason}.`))
+    else run(onGap, gap)
   }
 
   #report(error: MillraceError): void {

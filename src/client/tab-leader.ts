@@ -9,7 +9,7 @@ import {
   tabLock,
   type Key,
   type Message,
-  type Posted,
+  type PostedNotice,
   type TabChannel,
 } from './tab-messages.ts'
 
@@ -23,7 +23,7 @@ export class TabLeader {
   readonly #closing: AbortSignal
   readonly #others = new Map<Key, Member>()
   readonly #tabs = new Set<string>()
-  #notices: [Key, Posted<Notice>][] = []
+  #notices: [Key, PostedNotice][] = []
   #cursor: string | undefined
   #isDue = false
 
@@ -53,12 +53,12 @@ export class TabLeader {
     else if (message.kind === 'remove') this.#remove(message.key)
   }
 
-  #add({ tab, key, topics, after }: Extract<Message, { kind: 'add' }>): void {
+  #add({ tab, key, topics, watched, after }: Extract<Message, { kind: 'add' }>): void {
     const take = (notice: Notice): void => {
       this.#notices.push([key, posted(notice)])
       this.#postSoon()
     }
-    const member = { topics, matches: matcherOf(topics), after, take }
+    const member = { topics, watched, matches: matcherOf(topics), after, take }
     this.#others.set(key, member)
     this.feeds.add(member)
     this.#postStatus()

@@ -12,9 +12,9 @@ export interface PostedError extends ErrorFacts {
 
 export type PostedStatus = Omit<Status, 'reason'> & { readonly reason?: PostedError }
 
-export type Posted<Value> = Value extends { readonly error: MillraceError }
-  ? { readonly kind: 'error'; readonly error: PostedError }
-  : Value
+export type PostedNotice =
+  | Exclude<Notice, { readonly to: 'onError' }>
+  | { readonly to: 'onError'; readonly value: PostedError }
 
 export type Key = string
 
@@ -25,6 +25,7 @@ export type Message =
       readonly tab: string
       readonly key: Key
       readonly topics: readonly string[]
+      readonly watched: readonly string[]
       readonly after: string | undefined
     }
   | { readonly kind: 'remove'; readonly key: Key }
@@ -36,7 +37,7 @@ export type Message =
 export interface Batch {
   readonly kind: 'batch'
   readonly leader: string
-  readonly notices: readonly (readonly [Key, Posted<Notice>])[]
+  readonly notices: readonly (readonly [Key, PostedNotice])[]
   /** All that were told that they are ready have got here, but for those. */
   readonly cursor: string | undefined
   readonly except: readonly Key[]
@@ -46,12 +47,12 @@ export function tabLock(name: string, tab: string): string {
   return `${name} ${tab}`
 }
 
-export function posted(notice: Notice): Posted<Notice> {
-  return notice.kind === 'error' ? { kind: 'error', error: postedError(notice.error) } : notice
+export function posted(notice: Notice): PostedNotice {
+  return notice.to === 'onError' ? { to: 'onError', value: postedError(notice.value) } : notice
 }
 
-export function received(notice: Posted<Notice>): Notice {
-  return notice.kind === 'error' ? { kind: 'error', error: receivedError(notice.error) } : notice
+export function received(notice: PostedNotice): Notice {
+  return notice.to === 'onError' ? { to: 'onError', value: receivedError(notice.value) } : notice
 }
 
 export function postedError({ code, detail, status }: MillraceError): PostedError {

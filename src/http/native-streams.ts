@@ -14,7 +14,14 @@ import {
   type TopicsData,
 } from '../protocol/control-events.ts'
 import { formatId } from '../protocol/ids.ts'
-import { earlierFrame, encodeSse, feedFrame, stateFrame, topicFrame } from '../protocol/sse.ts'
+import {
+  addedStateFrame,
+  earlierFrame,
+  encodeSse,
+  feedFrame,
+  stateFrame,
+  topicFrame,
+} from '../protocol/sse.ts'
 import type { StreamKind } from './stream-kind.ts'
 
 export type NativeFormat = 'topic' | 'feed'
@@ -82,6 +89,7 @@ function feedChanges(epoch: string): NonNullable<StreamKind['changes']> {
       ...nativeEncoder(epoch, 'feed'),
       name: 'feed, earlier',
       events: events => framesOf(events, event => earlierFrame(event, epoch)),
+      states: events => framesOf(events, addedStateFrame),
       gap: gap => Buffer.from(encodeSse(gapEvent(gap, epoch, added))),
     }),
     last(position, change) {

@@ -56,11 +56,13 @@ export class Presence {
 
   /**
    * Tells the stream who follows these topics, now and whenever that has changed, for as long as it is open, or until it is
-   * told of others.
+   * told of others. Of those that are `anew` it is told as if it had not been told before.
    */
-  watch(opened: OpenStream, topics: readonly Topic[]): void {
+  watch(opened: OpenStream, topics: readonly Topic[], anew: ReadonlySet<Topic> = new Set()): void {
     const told = this.#watchers.get(opened)
-    this.#watchers.set(opened, new Map(topics.map(topic => [topic, told?.get(topic)])))
+    const before = (topic: Topic): TopicPresence | undefined =>
+      anew.has(topic) ? undefined : told?.get(topic)
+    this.#watchers.set(opened, new Map(topics.map(topic => [topic, before(topic)])))
     if (this.#timer === undefined) this.#schedule(0)
   }
 

@@ -62,6 +62,11 @@ export function stateFrame(event: StoredEvent, format: 'topic' | 'feed'): string
   return encodeSse({ type: event.type, data: event.data })
 }
 
+/** The state of a topic that was added to a feed: a new subscriber's would not say that it is for what was added. */
+export function addedStateFrame(event: StoredEvent): string {
+  return encodeSse({ data: `{"added":true,${envelope(event).slice(1)}` })
+}
+
 /**
  * On a feed, an event that is older than the reader's cursor, which must not move back to it: its id is in the envelope
  * and is none of the frame's.

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { MillraceError, type ErrorCode } from '../errors.ts'
+import type { Topic } from '../event.ts'
 import { readText } from '../http/body.ts'
 import type { OpenStream } from '../http/event-streams.ts'
 import { bodyKind } from '../http/media-type.ts'
@@ -14,7 +15,7 @@ import { selectorOf, type Selector } from '../topic-pattern.ts'
 import type { RouteContext } from './context.ts'
 import { changeBytes, feedBytes, requireFewNames } from './feed-names.ts'
 import { validCursor, validPattern, type Cursor } from './names.ts'
-import { watchedTopics } from './presence.ts'
+import { requireFollowed, watchedTopics } from './presence.ts'
 import { parseJson } from './publish-lines.ts'
 import { idText, problemResponses } from './schemas.ts'
 import { requireStreamRate } from './stream-rate.ts'
@@ -26,6 +27,8 @@ interface FeedChange {
   readonly remove: readonly string[]
   /** What is there already is handed its states too. */
   readonly again: boolean
+  /** All the topics whose presence it is told of from then on. Undefined: all or none, as before. */
+  readonly presence: readonly string[] | undefined
   /** Where the added topics begin. `states`: with their states. Undefined: at an id that no hub issues. */
   readonly from: Cursor | 'states' | undefined
   /** Whose request it is. */
@@ -59,8 +62,8 @@ export function changeFeedRoute(app: FastifyInstance, context: RouteContext): vo
       schema: {
         summary: 'Add and remove topics of an open stream',
         description:
-          'The feed is the one that `millrace:open` named. The body is `{"add"?, "remove"?, "after"?, "again"?}`: two lists of topics and patterns, where those that are added begin ' +
-          '(an id, or `earliest`; absent: with their states), and whether those that are there already hand over their states once more. Nothing of the topics that stay is lost or repeated.',
+          'The feed is the one that `millrace:open` named. The body is `{"add"?, "remove"?, "after"?, "again"?, "presence"?}`: two lists of topics and patterns, where those that are added begin ' +
+          '(an id, or `earliest`; absent: with their states), whether those that are there already hand over their states once more, and all the topics that it is told the presence of from then on. Nothing of the topics that stay is lost or repeated.',
         tags: ['receive'],
         response: {
           200: Type.Object({
@@ -92,22 +95,26 @@ async function readChange(context: RouteContext, request: FastifyRequest): Promi
   }
   const body = parseJson(await readText(request, context.limits))
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid('The body is an object')
-  const { add = [], remove = [], after, again = false, ...others } = body as Record<string, unknown>
+  const { add = [], remove = [], after, again = false, presence, ...others } = body as Record<string, unknown>
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw invalid(`'${unknown}' is not a member of a change`)
   if (!isTextList(add)) throw invalid("'add' must be a list of topics and patterns")
   if (!isTextList(remove)) throw invalid("'remove' must be a list of topics and patterns")
   if (after !== undefined && typeof after !== 'string') throw invalid("'after' must be a string")
   if (typeof again !== 'boolean') throw invalid("'again' must be true or false")
-  for (const names of [add, remove]) requireFewNames(names, context.limits)
+  if (presence !== undefined && !isTextList(presence)) throw invalid("'presence' must be a list of topics")
+  for (const names of [add, remove, presence ?? []]) requireFewNames(names, context.limits)
   for (const name of add) request.grant.requireReceive(validPattern(name, context.limits))
   const { feed } = request.params as { feed: string }
   const from = after === undefined ? 'states' : validCursor(after)
-  return { feed, add, remove, again, from, holder: request.grant.holder }
+  return { feed, add, remove, again, presence, from, holder: request.grant.holder }
 }
 
 function invalid(what: string): MillraceError {
-  return new MillraceError('MILLRACE_REQUEST_INVALID', `${what}: {"add"?, "remove"?, "after"?, "again"?}.`)
+  return new MillraceError(
+    'MILLRACE_REQUEST_INVALID',
+    `${what}: {"add"?, "remove"?, "after"?, "again"?, "presence"?}.`,
+  )
 }
 
 function isTextList(value: unknown): value is string[] {
@@ -126,11 +133,10 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
   }
   const { names, added, removed } = namesAfter(opened.selector, change)
   const selector = selectorOf(names)
+  const watched = watchedAfter(presence.isWatching(opened), names, change.presence)
   if (added.length + removed.length > 0) {
-    const watched = presence.isWatching(opened) ? watchedTopics(names) : undefined
     const told = { topics: namesOf(selector), added, removed }
     const handedOver = requireRoomFor(context, opened, selector, told)
-    if (watched !== undefined) presence.watch(opened, watched)
     subscriber.change(selector, position => ({
       selector: selectorOf(added),
       encoder: changes.encoder(added),
@@ -139,6 +145,7 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
       handedOver,
     }))
   }
+  if (watched !== undefined) presence.watch(opened, watched, new Set(added))
   return { topics: namesOf(selector), from: formatId(hub.log.epoch, subscriber.cursor) }
 }
 
@@ -153,6 +160,20 @@ function namesAfter(
   const removed = new Set(remove.filter(name => before.has(name) && !asked.has(name)))
   const names = [...new Set([...before, ...added])].filter(name => !removed.has(name))
   return { names, added: [...added], removed: [...removed] }
+}
+
+/**
+ * Without a word on presence, a stream that is told of it is told of all its topics. Undefined: it has never asked.
+ * Errors: MILLRACE_REQUEST_INVALID, MILLRACE_TOO_MANY_PATTERNS.
+ */
+function watchedAfter(
+  isWatching: boolean,
+  names: readonly string[],
+  asked: readonly string[] | undefined,
+): readonly Topic[] | undefined {
+  if (asked !== undefined) requireFollowed(names, asked)
+  if (!isWatching && (asked ?? []).length === 0) return undefined
+  return watchedTopics(asked ?? names)
 }
 
 /** Everything that can be refused, before anything is changed. What is returned is called when the client has the change. */

@@ -12,7 +12,7 @@ import { selectorOf } from '../topic-pattern.ts'
 import { changeFeedRoute } from './change-feed.ts'
 import type { RoutePlugin } from './context.ts'
 import { feedBytes, requireFewNames } from './feed-names.ts'
-import { presenceQuery, requireTopics, watchedTopics } from './presence.ts'
+import { askedTopics, feedPresenceQuery } from './presence.ts'
 import { requestedCursor, validPattern } from './names.ts'
 import { afterQuery, cursorHeaders, eventStreamResponse, problemResponses } from './schemas.ts'
 
@@ -34,7 +34,7 @@ export const feedRoutes: RoutePlugin = async (fastify, context) => {
             description:
               'A topic or a pattern (`*`: one segment, `**`: any number, last). Repeat it for more.',
           }),
-          presence: presenceQuery,
+          presence: feedPresenceQuery,
           after: afterQuery,
           lastEventId: Type.Optional(Type.String({ description: 'As the Last-Event-ID header.' })),
         }),
@@ -50,7 +50,7 @@ export const feedRoutes: RoutePlugin = async (fastify, context) => {
       if (preferredType(request.headers.accept, [SSE_MEDIA_TYPE]) === undefined) {
         throw new MillraceError('MILLRACE_NOT_ACCEPTABLE', `A feed is served as ${SSE_MEDIA_TYPE} only.`)
       }
-      const watched = request.query.presence === true ? requireTopics(watchedTopics(names)) : []
+      const watched = askedTopics(names, request.query.presence)
       await requireStreamRate(rates, request)
       const cursor = requestedCursor(request, request.query)
       const held = holdUntilEnd(request, reply, feedBytes(names))

@@ -111,6 +111,6 @@ function cursorOf(text: string): Cursor | undefined {
 // Enough to recognize it by.
 const SHOWN_CHARACTERS = 80
 
-function shown(text: string): string {
+export function shown(text: string): string {
   return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text)
 }

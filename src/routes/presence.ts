@@ -6,7 +6,7 @@ import { MillraceError } from '../errors.ts'
 import type { Topic } from '../event.ts'
 import { isPattern } from '../topic-pattern.ts'
 import type { RouteContext } from './context.ts'
-import { validTopic } from './names.ts'
+import { shown, validTopic } from './names.ts'
 
 /** Topics whose presence one stream is told. */
 export const MAX_WATCHED_TOPICS = 100
@@ -15,6 +15,13 @@ const SUFFIX = '/subscribers'
 
 export const presenceQuery = Type.Optional(
   Type.Boolean({ description: 'Tell who follows the topics, as `millrace:presence` events.' }),
+)
+
+export const feedPresenceQuery = Type.Optional(
+  Type.Array(Type.String(), {
+    description:
+      '`true`: tell who follows the topics, as `millrace:presence` events. Or the topics that it is to be told of: repeat it for more.',
+  }),
 )
 
 export const subscribersAnswer = Type.Object({
@@ -66,8 +73,25 @@ export function watchedTopics(names: readonly string[]): readonly Topic[] {
   return topics
 }
 
-/** Errors: MILLRACE_REQUEST_INVALID if there are none. */
-export function requireTopics(topics: readonly Topic[]): readonly Topic[] {
+/**
+ * The topics whose presence a feed of these names is to be told of: all, or those that are asked for.
+ * Errors: MILLRACE_REQUEST_INVALID if there are none; MILLRACE_TOO_MANY_PATTERNS.
+ */
+export function askedTopics(names: readonly string[], asked: readonly string[] = []): readonly Topic[] {
+  const [only] = asked
+  if (only === undefined || (only === 'false' && asked.length === 1)) return []
+  const isForAll = only === 'true' && asked.length === 1
+  if (!isForAll) requireFollowed(names, asked)
+  const topics = watchedTopics(isForAll ? names : asked)
   if (topics.length > 0) return topics
   throw new MillraceError('MILLRACE_REQUEST_INVALID', 'Presence is told of topics: patterns alone name none.')
+}
+
+/** Errors: MILLRACE_REQUEST_INVALID. */
+export function requireFollowed(names: readonly string[], asked: readonly string[]): void {
+  const followed = new Set(names)
+  const other = asked.find(name => !followed.has(name))
+  if (other === undefined) return
+  const detail = `Presence is told of topics that the feed follows: ${shown(other)} is none of them.`
+  throw new MillraceError('MILLRACE_REQUEST_INVALID', detail)
 }

@@ -1,63 +1,24 @@
 // The bundled client in real pages of Chromium.
 
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import type { BrowserContext, Page } from 'playwright-core'
-import type { ConnectOptions, HubConnection } from '../../src/client/index.ts'
+import type { BrowserContext } from 'playwright-core'
+import type { ConnectOptions, HubConnection, Presence } from '../../src/client/index.ts'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
-import { Inbox } from '../support/inbox.ts'
 import { metric, metricIs } from '../support/metrics.ts'
-import { bundleClient } from './bundle.ts'
+import { mint, SECRET } from '../support/tokens.ts'
+import { openPage, servePage, type OpenPage } from './pages.ts'
+import { connectTo, until } from './support.ts'
 
-// What the page below defines, for functions that run in it.
+// What the page defines, for functions that run in it.
 declare const deliver: (item: unknown) => void
 declare let hub: HubConnection
 declare const start: (url: string, options?: ConnectOptions) => void
 
-const PAGE = `<!doctype html><link rel="icon" href="data:,">
-<script type="module">
-  import { connect } from '/client.js'
-  Object.assign(globalThis, { start: (...args) => (globalThis.hub = connect(...args)), isLoaded: true })
-</script>`
-
-/** Serves the page and the client; returns the origin. */
-async function servePage(t: Test, files: ReadonlyMap<string, string>): Promise<string> {
-  const server = createServer((request, response) => {
-    const code = files.get(request.url!.slice(1))
-    const type = code === undefined ? 'text/html' : 'text/javascript'
-    response.writeHead(200, { 'content-type': type }).end(code ?? PAGE)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  return `http://localhost:${(server.address() as AddressInfo).port}`
-}
-
-interface OpenPage {
-  readonly page: Page
-  /** What the page delivers. */
-  readonly inbox: Inbox<unknown>
-  readonly complaints: string[]
-}
-
-async function openPage(context: BrowserContext, origin: string): Promise<OpenPage> {
-  const page = await context.newPage()
-  const inbox = new Inbox<unknown>()
-  const complaints: string[] = []
-  page.on('pageerror', error => complaints.push(String(error)))
-  await page.exposeFunction('deliver', (item: unknown) => inbox.push(item))
-  await page.goto(origin)
-  await page.waitForFunction(() => 'isLoaded' in globalThis)
-  return { page, inbox, complaints }
-}
-
 t.test('Chromium', needsBrowser, async t => {
   const browser = await openBrowser(t)
-  const origin = await servePage(t, await bundleClient())
+  const origin = await servePage(t)
   const openContext = async (t: Test): Promise<BrowserContext> => {
     const context = await browser.newContext({ ignoreHTTPSErrors: true })
     t.teardown(() => context.close())
@@ -174,6 +135,43 @@ t.test('Chromium', needsBrowser, async t => {
     await pages[2]!.inbox.find(item => item === 'own/2 for the last')
     await pages[2]!.page.evaluate(() => hub.close())
     await metricIs(server, 'millrace_streams', 0)
+  })
+
+  t.test('tabs that share a stream are told who else is there, by whichever tab has it', async t => {
+    const closed = { jwtKey: SECRET, anonymousReceive: [], anonymousPublish: [] }
+    const server = await startHub(t, { ...closed, retryMs: 20, presenceIntervalMs: 20 })
+    const tokenOf = (sub: string): Promise<string> => mint({ sub, receive: ['**'], presence: ['**'] })
+    const context = await openContext(t)
+    const watch = ({ url, token }: { url: string; token: string }): void => {
+      start(url, { share: true, token })
+      hub.subscribe('news', () => {})
+      let names: readonly string[] = []
+      const onPresence = ({ present = names, joined = [], left = [] }: Presence): void => {
+        names = [...present, ...joined].filter(name => !left.includes(name))
+        deliver(names.toSorted().join(' '))
+      }
+      hub.subscribe(['rooms/1', 'rooms/*'], () => {}, { onPresence })
+    }
+    const pages: OpenPage[] = []
+    for (let number = 0; number < 2; number++) {
+      const opened = await openPage(context, origin)
+      pages.push(opened)
+      await opened.page.evaluate(watch, { url: server.url, token: await tokenOf('ann') })
+      await opened.inbox.find(names => names === 'ann')
+    }
+    const [first, second] = pages as [OpenPage, OpenPage]
+    const bob = connectTo(t, server, { token: await tokenOf('bob') }).client
+    bob.subscribe('rooms/1', () => {})
+    for (const { inbox } of pages) await inbox.find(names => names === 'ann bob')
+    t.equal(await metric(server, 'millrace_streams'), 2, 'one is of the others')
+    await first.page.close()
+    const before = second.inbox.items.length
+    await until(() => second.inbox.items.length > before)
+    bob.close()
+    await until(() => second.inbox.items.at(-1) === 'ann')
+    await metricIs(server, 'millrace_streams', 1)
+    t.same(new Set(second.inbox.items), new Set(['ann', 'ann bob']))
+    t.same(second.complaints, [])
   })
 
   t.test('it resumes wherever its connection is cut', async t => {

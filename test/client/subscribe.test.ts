@@ -3,9 +3,8 @@
 import t from 'tap'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
-import { Inbox } from '../support/inbox.ts'
 import { metric, metricIs } from '../support/metrics.ts'
-import { connectTo, Received } from './support.ts'
+import { connectTo, fetchOver, Received } from './support.ts'
 
 t.test('an event is handed out with its id, topic, type, time and data', async t => {
   const hub = await startHub(t)
@@ -190,19 +189,30 @@ t.test('topics that a stream cannot take go on another one', async t => {
   }
 })
 
-t.test('presence is told on a stream of its own', async t => {
-  const hub = await startHub(t, { presenceIntervalMs: 10 })
-  const { client } = connectTo(t, hub)
-  const counts = new Inbox<number>()
-  const room = new Received(client, 'rooms/1', { onPresence: ({ count }) => counts.push(count) })
-  await room.ready
-  const other = connectTo(t, hub)
-  await new Received(other.client, 'rooms/1').ready
-  await counts.find(count => count === 2)
-  await hub.publish('rooms/1', 'hello')
-  t.same(await room.take(1), ['hello'])
-  other.client.close()
-  await counts.find(count => count === 1 && counts.items.includes(2))
-  room.subscription.close()
-  await metricIs(hub, 'millrace_streams', 0)
+t.test('a change whose answer is lost loses nothing, and repeats nothing', async t => {
+  const hub = await startHub(t)
+  const send = fetchOver(hub.agent)
+  let lost = 0
+  const losing: typeof fetch = async (url, init) => {
+    const answer = await send(url, init)
+    if (init?.method !== 'PATCH' || lost === 3) return answer
+    lost++
+    throw new TypeError('the answer is lost')
+  }
+  const { client } = connectTo(t, hub, { fetch: losing })
+  await client.publish('log', 'state', { state: true })
+  const ids: string[] = []
+  for (const data of ['1', '2', '3']) ids.push(await hub.publish('log', data))
+  await new Received(client, 'other').ready
+  const late = new Received(client, 'log', { after: ids[0]! })
+  const fresh = new Received(client, ['log', 'more'])
+  await Promise.all([late, fresh].map(({ ready }) => ready))
+  const next = new Received(client, ['more', 'log'], { after: ids[1]! })
+  await next.ready
+  for (const data of ['4', '5']) await hub.publish('log', data)
+  t.same(await late.take(4), ['2', '3', '4', '5'])
+  t.same(await fresh.take(3), ['state', '4', '5'])
+  t.same(await next.take(3), ['3', '4', '5'])
+  t.equal(lost, 3)
+  t.equal(await metric(hub, 'millrace_streams'), 1)
 })

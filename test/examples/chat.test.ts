@@ -57,9 +57,13 @@ t.test('the chat', needsBrowser, async t => {
     const { url } = await startExample(t, 'chat')
     const ann = await enter(t, browser, url, 'Ann')
     const bob = await enter(t, browser, url, 'Bob')
-    const changes: unknown[] = []
+    await ann.say('anybody in?')
+    await ann.saidUntil('anybody')
+    const changes: Record<'add' | 'remove', string[]>[] = []
+    const opened: string[] = []
     ann.page.on('request', request => {
-      if (request.method() === 'PATCH') changes.push(request.postDataJSON())
+      if (request.method() === 'PATCH') changes.push(request.postDataJSON() as (typeof changes)[number])
+      if (request.url().includes('/feed?')) opened.push(request.url())
     })
     await ann.page.getByRole('button', { name: /^Kitchen/ }).click()
     await ann.page.getByRole('heading', { name: 'Kitchen' }).waitFor()
@@ -72,11 +76,13 @@ t.test('the chat', needsBrowser, async t => {
     await ann.page.getByRole('heading', { name: 'Lobby' }).waitFor()
     await bob.say('gone?')
     await ann.say('here')
-    t.same(await ann.saidUntil('here'), ['here'])
-    t.match(changes, [
-      { add: ['rooms/kitchen'], remove: [] },
-      { add: [], remove: ['rooms/kitchen'] },
-    ])
+    t.same(await ann.saidUntil('here'), ['anybody in?', 'here'])
+    t.same(new Set(changes.flatMap(({ add }) => add)), new Set(['rooms/kitchen', 'rooms/lobby']))
+    t.same(
+      changes.flatMap(({ remove }) => remove),
+      ['rooms/kitchen'],
+    )
+    t.same(opened, [], 'no other stream, for who is there neither')
     t.same([...ann.complaints, ...bob.complaints], [])
   })
 

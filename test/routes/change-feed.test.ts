@@ -61,8 +61,24 @@ async function changed(
 async function told(stream: EventReader, count: number): Promise<string[]> {
   return (await stream.take(count)).map(({ event, data, id }) => {
     if (event !== undefined) return event
-    const { topic, data: value, id: own } = JSON.parse(data) as { topic: string; data: unknown; id?: string }
-    const mark = id === undefined ? (own === undefined ? 'state ' : 'earlier ') : ''
+    const {
+      topic,
+      data: value,
+      ...own
+    } = JSON.parse(data) as {
+      topic: string
+      data: unknown
+      id?: string
+      added?: boolean
+    }
+    const mark =
+      own.added === true
+        ? 'added state '
+        : own.id !== undefined
+          ? 'earlier '
+          : id === undefined
+            ? 'state '
+            : ''
     return `${mark}${topic}: ${String(value)}`
   })
 }
@@ -143,10 +159,10 @@ t.test('the states of added topics come first, once', async t => {
   const { stream, feed } = await openFeed(t, hub, 'topic=a')
   t.same(await told(stream, 1), ['millrace:ready'])
   await changed(hub, feed, { add: ['rooms/1'] })
-  t.same(await told(stream, 2), ['state rooms/1: light', 'millrace:topics'])
+  t.same(await told(stream, 2), ['added state rooms/1: light', 'millrace:topics'])
   await changed(hub, feed, { add: ['rooms/1'] })
   await changed(hub, feed, { add: ['rooms/1', 'rooms/2'], remove: ['nothing', 'rooms/1'] })
-  t.same(await told(stream, 2), ['state rooms/2: dark', 'millrace:topics'])
+  t.same(await told(stream, 2), ['added state rooms/2: dark', 'millrace:topics'])
   await put('rooms/1', 'off')
   t.same(await told(stream, 1), ['rooms/1: off'], 'what was added and removed at once stays')
 })
@@ -158,7 +174,7 @@ t.test('topics that are there already hand over their states `again`, if that is
   t.same(await told(stream, 2), ['state rooms/1: light', 'millrace:ready'])
   const before = await changed(hub, feed, { add: ['rooms/*'], again: true })
   t.same(before.topics, ['rooms/*'])
-  t.same(await told(stream, 2), ['state rooms/1: light', 'millrace:topics'])
+  t.same(await told(stream, 2), ['added state rooms/1: light', 'millrace:topics'])
   await hub.publish('rooms/1', 'flicker')
   t.same(await told(stream, 1), ['rooms/1: flicker'], 'its events come once')
 })
@@ -383,4 +399,34 @@ t.test('presence is told of the topics that the stream follows by then', async t
   other.stream.close()
   const tooMany = Array.from({ length: 101 }, (_, at) => `t/${at}`)
   await expectProblem(t, await patch(hub, feed, { add: tooMany }), 'MILLRACE_TOO_MANY_PATTERNS')
+})
+
+t.test('presence is told of the topics that a change names, first who is there', async t => {
+  const hub = await startHub(t, { presenceIntervalMs: 20 })
+  const { stream, feed } = await openFeed(t, hub, 'topic=a&topic=b')
+  const presence = async (): Promise<string> => {
+    for (;;) {
+      const { event, data } = (await stream.next())!
+      if (event !== 'millrace:presence') continue
+      const { topic, count } = JSON.parse(data) as { topic: string; count: number }
+      return `${topic} ${count}`
+    }
+  }
+  await changed(hub, feed, { add: ['c', 'c/*'], presence: ['c'] })
+  t.equal(await presence(), 'c 1')
+  await changed(hub, feed, { add: ['d'], presence: ['c', 'a'] })
+  t.equal(await presence(), 'a 1', 'of what was there already too, and not of d')
+  await changed(hub, feed, { add: ['c'], again: true, presence: ['a', 'c'] })
+  t.equal(await presence(), 'c 1', 'again')
+  await changed(hub, feed, { presence: ['a'] })
+  const other = await openFeed(t, hub, 'topic=a&topic=b&topic=c&topic=d')
+  t.equal(await presence(), 'a 2', 'of no other any more')
+  other.stream.close()
+  const tooMany = Array.from({ length: 101 }, (_, at) => `t/${at}`)
+  const refused = [
+    [{ add: tooMany, presence: tooMany }, 'MILLRACE_TOO_MANY_PATTERNS'],
+    [{ add: ['e'], presence: ['f'] }, 'MILLRACE_REQUEST_INVALID'],
+    [{ presence: 'a' }, 'MILLRACE_REQUEST_INVALID'],
+  ] as const
+  for (const [change, code] of refused) await expectProblem(t, await patch(hub, feed, change), code)
 })

@@ -153,6 +153,25 @@ t.test('one stream is told of so many topics, and no more', async t => {
   stream.close()
 })
 
+t.test('a feed can ask for the presence of some of its topics', async t => {
+  const hub = await startHub(t, fast)
+  const many = Array.from({ length: 101 }, (_, n) => `topic=a/${n}`).join('&')
+  const stream = await open(hub, `/feed?${many}&topic=b/*&presence=a/7&presence=a/8`)
+  t.same(
+    [await presenceOf(stream), await presenceOf(stream)],
+    [
+      { topic: 'a/7', count: 1 },
+      { topic: 'a/8', count: 1 },
+    ],
+  )
+  const other = await open(hub, '/feed?topic=a/6&topic=a/8&presence=false')
+  t.same(await presenceOf(stream), { topic: 'a/8', count: 2 })
+  other.close()
+  stream.close()
+  const answer = await hub.fetch('/feed?topic=a&presence=b')
+  t.match([answer.status, await answer.json()], [400, { detail: /'b'|"b"/ }])
+})
+
 t.test('presence of patterns alone is refused', async t => {
   const hub = await startHub(t)
   const answer = await hub.fetch('/feed?topic=a/*&presence=true')
