@@ -6,7 +6,7 @@ import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
 import { needsNginx, startNginx } from '../support/nginx.ts'
 import { startRelay, startSlowLink } from '../support/relay.ts'
-import { banners, connectTo, numbers, publishAll, Received, until } from './support.ts'
+import { banners, connectOver, connectTo, numbers, publishAll, Received, until } from './support.ts'
 
 t.test('connections that are cut anywhere lose nothing, repeat nothing, and are no news', async t => {
   // Compressed, all of it would fit into one connection.
@@ -15,7 +15,7 @@ t.test('connections that are cut anywhere lose nothing, repeat nothing, and are 
   // Within the TLS handshake, the head, an event, and between events.
   const lengths = [90_001, 3001, 130_017, 101_003, 900, 250_007, 115_551, 6007]
   const relay = await CuttingRelay.open(t, hub, { cutAfterBytes: () => lengths[cuts++ % lengths.length]! })
-  const tested = connectTo(t, { ...hub, url: relay.url })
+  const tested = connectOver(t, relay)
   const both = new Received(tested.client, ['a', 'b'], { after: 'earliest' })
   const one = new Received(tested.client, 'b', { after: 'earliest' })
   const sent = numbers(1, 40).map(number => `${number}${'.'.repeat(Number(number) % 7 === 3 ? 50_000 : 100)}`)
@@ -40,7 +40,7 @@ t.test('connections that are cut anywhere lose nothing, repeat nothing, and are 
 t.test('a hub that is away makes one status, which says why and when it is tried again', async t => {
   const hub = await startHub(t, { retryMs: 5 })
   const relay = await CuttingRelay.open(t, hub)
-  const tested = connectTo(t, { ...hub, url: relay.url })
+  const tested = connectOver(t, relay)
   const all = Array.from({ length: 50 }, (_, number) => new Received(tested.client, `t/${number}`))
   await Promise.all(all.map(({ ready }) => ready))
   relay.goDown()
@@ -62,7 +62,7 @@ t.test('a hub that is away makes one status, which says why and when it is tried
 t.test('a log that begins anew is a gap', async t => {
   const before = await startHub(t, { retryMs: 5 })
   const relay = await CuttingRelay.open(t, before)
-  const { client } = connectTo(t, { ...before, url: relay.url })
+  const { client } = connectOver(t, relay)
   const received = new Received(client, 'news')
   await received.ready
   await before.publish('news', 'before')
@@ -121,7 +121,7 @@ t.test('a network that goes silent', async t => {
 t.test('a hub that shuts down says when to come back', async t => {
   const before = await startHub(t, { retryMs: 20, drainMs: 500 })
   const relay = await CuttingRelay.open(t, before)
-  const tested = connectTo(t, { ...before, url: relay.url })
+  const tested = connectOver(t, relay)
   const received = new Received(tested.client, 'news')
   await received.ready
   await before.server.close()

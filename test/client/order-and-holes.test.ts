@@ -3,13 +3,12 @@
 
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { Agent } from 'undici'
 import { patternMatcher } from '../../src/topic-pattern.ts'
 import type { HubConnection } from '../../src/client/connect.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { holds } from '../support/properties.ts'
-import { connectTo, until } from './support.ts'
+import { connectOver, until } from './support.ts'
 
 const TOPICS = ['a/1', 'a/2', 'b/1', 'c']
 const NAMES = [...TOPICS, 'a/*', '**', 'b/**']
@@ -129,10 +128,7 @@ t.test('subscriptions that come and go while connections are cut', async t => {
 
 async function play(t: Test, hub: TestHub, steps: readonly Step[]): Promise<void> {
   const relay = await CuttingRelay.open(t, hub)
-  // HTTP/1.1, as Node's own fetch: undici 8 stays with an HTTP/2 session that was reset early, and sends nothing any more.
-  const agent = new Agent({ connect: { ca: hub.ca }, allowH2: false })
-  t.teardown(() => agent.destroy())
-  const { client } = connectTo(t, { url: relay.url, agent }, { lingerMs: 5, silenceMs: 1000 })
+  const { client } = connectOver(t, relay, { lingerMs: 5, silenceMs: 1000 })
   const log: Published[] = []
   // What an earlier run has left.
   for (const topic of TOPICS) await hub.fetch(`/topics/${topic}`, { method: 'DELETE' })

@@ -13,7 +13,7 @@ import { freePort, startHubProcess } from '../support/hub-process.ts'
 import { reach, startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { mint, SECRET } from '../support/tokens.ts'
-import { connectTo, Received, until } from './support.ts'
+import { connectOver, connectTo, Received, until } from './support.ts'
 
 const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [] }
 const fast = { ...closed, presenceIntervalMs: 20, retryMs: 5 }
@@ -107,7 +107,7 @@ t.test('plain subscriptions and those with presence share one stream, however th
 t.test('presence goes on being right over cuts', async t => {
   const hub = await startHub(t, fast)
   const relay = await CuttingRelay.open(t, hub)
-  const ann = connectTo(t, { ...hub, url: relay.url }, { token: await tokenOf('ann') })
+  const ann = connectOver(t, relay, { token: await tokenOf('ann') })
   const plain = new Received(ann.client, ['a', 'b/*'])
   const rooms = [1, 2].map(number => new Room(ann.client, `rooms/${number}`))
   await Promise.all(rooms.map(each => each.ready))

@@ -3,7 +3,7 @@
 import t from 'tap'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
-import { connectTo, fetchOver, Received, until } from './support.ts'
+import { connectOver, connectTo, fetchOver, Received, until } from './support.ts'
 
 t.test('text stays text and everything else is JSON', async t => {
   const hub = await startHub(t)
@@ -90,7 +90,7 @@ t.test('a topic leads to no other path than its own', async t => {
 t.test('a publish is kept once, however often it takes to hear that', async t => {
   const hub = await startHub(t, { retryMs: 5 })
   const relay = await CuttingRelay.open(t, hub)
-  const { client } = connectTo(t, { ...hub, url: relay.url })
+  const { client } = connectOver(t, relay)
   const waiting = Array.from({ length: 30 }, (_, number) => client.publish(`t/${number % 3}`, number))
   for (let cut = 0; cut < 5; cut++) {
     await new Promise(resolve => setTimeout(resolve, 20))
@@ -125,7 +125,7 @@ t.test('publishing faster than the hub allows waits as long as it says', async t
 t.test('closing ends what waits', async t => {
   const hub = await startHub(t)
   const relay = await CuttingRelay.open(t, hub)
-  const { client } = connectTo(t, { ...hub, url: relay.url })
+  const { client } = connectOver(t, relay)
   relay.goDown()
   const waiting = client.publish('t', 1)
   const received = new Received(client, 't')

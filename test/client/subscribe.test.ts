@@ -4,7 +4,7 @@ import t from 'tap'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
-import { connectTo, fetchOver, Received } from './support.ts'
+import { connectOver, connectTo, fetchOver, Received } from './support.ts'
 
 t.test('an event is handed out with its id, topic, type, time and data', async t => {
   const hub = await startHub(t)
@@ -158,7 +158,7 @@ t.test('a handler that throws keeps no other from being called', async t => {
 t.test('more topics than fit into a URL share a stream, and come back after a cut', async t => {
   const hub = await startHub(t, { retryMs: 5 })
   const relay = await CuttingRelay.open(t, hub)
-  const { client } = connectTo(t, { ...hub, url: relay.url })
+  const { client } = connectOver(t, relay)
   const name = 'a-long-name-that-fills-the-url-'.repeat(3)
   const all = Array.from({ length: 300 }, (_, number) => new Received(client, `${name}/${number}`))
   await Promise.all(all.map(({ ready }) => ready))
@@ -174,7 +174,7 @@ t.test('topics that a stream cannot take go on another one', async t => {
   const hub = await startHub(t, { maxPatternsPerFeed: 3, compressionExclude: ['secret/*'], retryMs: 5 })
   await hub.fetch('/topics/secret/1', { method: 'PUT', body: 'state' })
   const relay = await CuttingRelay.open(t, hub)
-  const { client } = connectTo(t, { ...hub, url: relay.url })
+  const { client } = connectOver(t, relay)
   const plain = new Received(client, 'a')
   await plain.ready
   const all = ['b', 'c', 'd', 'secret/1', 'e', 'secret/2'].map(topic => new Received(client, topic))

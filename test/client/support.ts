@@ -1,11 +1,12 @@
 // Clients of a test's hub in Node, and what their handlers were given.
 
 import type { Test } from 'tap'
-import { fetch as undiciFetch, type Dispatcher } from 'undici'
+import { Agent, fetch as undiciFetch, type Dispatcher } from 'undici'
 import { connect, type HubConnection } from '../../src/client/connect.ts'
 import type { MillraceError } from '../../src/client/millrace-error.ts'
 import type { ConnectOptions, Gap, HubEvent, Status, SubscribeOptions } from '../../src/client/options.ts'
 import type { Subscription } from '../../src/client/subscription.ts'
+import type { CuttingRelay } from '../support/cutting-relay.ts'
 import type { Reachable } from '../support/hub.ts'
 import { Inbox } from '../support/inbox.ts'
 
@@ -14,7 +15,7 @@ export interface TestClient {
   readonly statuses: Status[]
 }
 
-/** `fetch` over HTTP/2, trusting the hub. */
+/** `fetch` over what the agent speaks. */
 export function fetchOver(agent: Dispatcher): typeof fetch {
   return ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher: agent })) as never
 }
@@ -30,6 +31,20 @@ export function connectTo(
   const client = connect(hub.url, { fetch: fetchOver(hub.agent), onStatus, ...options })
   t.teardown(() => client.close())
   return { client, statuses }
+}
+
+/**
+ * Over connections that are cut, and by HTTP/1.1, as Node's own `fetch`: undici 8 stays with an HTTP/2 connection that was cut
+ * while it was opened, and hears nothing any more. Closed when the test ends.
+ */
+export function connectOver(
+  t: Test,
+  { url, hub }: CuttingRelay<{ readonly url: string; readonly ca: string }>,
+  options: ConnectOptions = {},
+): TestClient {
+  const agent = new Agent({ connect: { ca: hub.ca }, allowH2: false })
+  t.teardown(() => agent.destroy())
+  return connectTo(t, { url, agent }, options)
 }
 
 /** What one subscription was given. */
