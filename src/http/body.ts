@@ -31,6 +31,13 @@ function incomingOf(request: FastifyRequest): Readable {
   return remade.get(request) ?? request.raw
 }
 
+/** Streams of the app may bring text, or bytes that are no Buffer. */
+type BodyPiece = string | Uint8Array
+
+function bytesOf(piece: BodyPiece): Buffer {
+  return Buffer.isBuffer(piece) ? piece : Buffer.from(piece as string)
+}
+
 /**
  * Reads the whole body as text. Errors: MILLRACE_BODY_TOO_LARGE, MILLRACE_BODY_CUT, MILLRACE_NOT_UTF8,
  * MILLRACE_REQUEST_TIMEOUT, MILLRACE_CONNECTION_FULL.
@@ -157,7 +164,8 @@ function takeBody(
   const { explain, end } = explaining(request)
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => settle(late(bodyTimeoutMs)), bodyTimeoutMs).unref()
-    const onData = (chunk: Buffer): void => {
+    const onData = (piece: BodyPiece): void => {
+      const chunk = bytesOf(piece)
       timer.refresh()
       explain(chunk)
       try {
@@ -190,14 +198,15 @@ async function* bodyOf(
   const { explain, end } = explaining(request)
   let isWhole = false
   // Whoever stops reading half-way still has an answer to send on this stream.
-  const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, void>
+  const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<BodyPiece, void>
   try {
     for (;;) {
       const next = chunks.next()
       const { value, done } = await (mayRest() ? next : inTime(next, bodyTimeoutMs))
       if (value === undefined || done === true) break
-      explain(value)
-      yield value
+      const chunk = bytesOf(value)
+      explain(chunk)
+      yield chunk
     }
     isWhole = true
   } catch (error) {

@@ -25,6 +25,12 @@ export interface PresenceOptions {
 /** What a stream was told last of each topic that it watches; undefined: nothing yet. */
 type Told = Map<Topic, TopicPresence | undefined>
 
+interface Watcher {
+  readonly told: Told
+  /** By which it was told. */
+  grant: Grant
+}
+
 const FOLLOWERS: Question<readonly Topic[], Promise<ReadonlyMap<Topic, TopicPresence>>> = { name: 'presence' }
 
 const TURN_MS = 5
@@ -38,7 +44,7 @@ export class Presence {
   readonly #streams: EventStreams
   readonly #questions: ThreadQuestions
   readonly #intervalMs: number
-  readonly #watchers = new Map<OpenStream, Told>()
+  readonly #watchers = new Map<OpenStream, Watcher>()
   /** As it was found last, of the topics that are watched: the same object as long as it is the same. */
   #found = new Map<Topic, TopicPresence>()
   #timer: NodeJS.Timeout | undefined
@@ -59,11 +65,16 @@ export class Presence {
    * told of others. Of those that are `anew` it is told as if it had not been told before.
    */
   watch(opened: OpenStream, topics: readonly Topic[], anew: ReadonlySet<Topic> = new Set()): void {
-    const told = this.#watchers.get(opened)
+    const watcher = this.#watchers.get(opened)
     const before = (topic: Topic): TopicPresence | undefined =>
-      anew.has(topic) ? undefined : told?.get(topic)
-    this.#watchers.set(opened, new Map(topics.map(topic => [topic, before(topic)])))
+      anew.has(topic) ? undefined : watcher?.told.get(topic)
+    const told: Told = new Map(topics.map(topic => [topic, before(topic)]))
+    this.#watchers.set(opened, { told, grant: watcher?.grant ?? opened.grant })
     if (this.#timer === undefined) this.#schedule(0)
+  }
+
+  unwatch(opened: OpenStream): void {
+    this.#watchers.delete(opened)
   }
 
   isWatching(opened: OpenStream): boolean {
@@ -87,21 +98,23 @@ export class Presence {
       if (opened.stream.hasEnded) this.#watchers.delete(opened)
     }
     const topics = new Set<Topic>()
-    for (const told of this.#watchers.values()) for (const topic of told.keys()) topics.add(topic)
+    for (const { told } of this.#watchers.values()) for (const topic of told.keys()) topics.add(topic)
     const found = await this.#ask([...topics])
     for (const [topic, presence] of found) {
       const before = this.#found.get(topic)
       if (before !== undefined && isSame(before, presence)) found.set(topic, before)
     }
     this.#found = found
-    for (const [opened, told] of this.#watchers) this.#tellOne(opened, told)
+    for (const [opened, watcher] of this.#watchers) this.#tellOne(opened, watcher)
     const tookMs = performance.now() - startedAt
     if (this.#watchers.size > 0) this.#schedule(Math.max(this.#intervalMs, tookMs / MAX_SHARE))
     else this.#timer = undefined
   }
 
   /** A stream that takes nothing just now is told later what has changed by then. */
-  #tellOne({ stream, grant }: OpenStream, told: Told): void {
+  #tellOne({ stream, grant }: OpenStream, watcher: Watcher): void {
+    const { told } = watcher
+    if (watcher.grant !== grant) forgetUnlike(watcher, grant)
     for (const [topic, before] of told) {
       const now = this.#found.get(topic)
       // Whoever came while the others were asked has its turn in the next round.
@@ -135,6 +148,15 @@ export class Presence {
     }
     return counts
   }
+}
+
+/** Who has come says nothing to a stream that was not shown who was there: its token was renewed with other rights. */
+function forgetUnlike(watcher: Watcher, grant: Grant): void {
+  const { told, grant: before } = watcher
+  for (const topic of told.keys()) {
+    if (before.canSeePresence(topic) !== grant.canSeePresence(topic)) told.set(topic, undefined)
+  }
+  watcher.grant = grant
 }
 
 /** Those of the topics that the stream follows. */

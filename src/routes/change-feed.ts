@@ -145,7 +145,8 @@ function changeStream(context: RouteContext, opened: OpenStream, change: FeedCha
       handedOver,
     }))
   }
-  if (watched !== undefined) presence.watch(opened, watched, new Set(added))
+  if (change.presence?.length === 0) presence.unwatch(opened)
+  else if (watched !== undefined) presence.watch(opened, watched, new Set(added))
   return { topics: namesOf(selector), from: formatId(hub.log.epoch, subscriber.cursor) }
 }
 

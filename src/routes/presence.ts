@@ -65,7 +65,7 @@ export async function sendSubscribers(
 
 /** The topics among these, whose presence can be told. Errors: MILLRACE_TOO_MANY_PATTERNS. */
 export function watchedTopics(names: readonly string[]): readonly Topic[] {
-  const topics = names.filter(name => !isPattern(name))
+  const topics = [...new Set(names)].filter(name => !isPattern(name))
   if (topics.length > MAX_WATCHED_TOPICS) {
     const detail = `Presence is told of ${MAX_WATCHED_TOPICS} topics a stream at most.`
     throw new MillraceError('MILLRACE_TOO_MANY_PATTERNS', detail)
@@ -79,7 +79,9 @@ export function watchedTopics(names: readonly string[]): readonly Topic[] {
  */
 export function askedTopics(names: readonly string[], asked: readonly string[] = []): readonly Topic[] {
   const [only] = asked
-  if (only === undefined || (only === 'false' && asked.length === 1)) return []
+  if (only === undefined) return []
+  // Unless it follows a topic of that name.
+  if (only === 'false' && asked.length === 1 && !names.includes(only)) return []
   const isForAll = only === 'true' && asked.length === 1
   if (!isForAll) requireFollowed(names, asked)
   const topics = watchedTopics(isForAll ? names : asked)

@@ -1,6 +1,6 @@
 // What an app has of its own stays as it was with a hub in it, and holds for the hub where it should: hooks, CORS, errors.
 
-import { Transform, type TransformCallback } from 'node:stream'
+import { Readable, Transform, type TransformCallback } from 'node:stream'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance } from 'fastify'
@@ -128,6 +128,37 @@ for (const protocol of ['HTTP/1.1', 'HTTP/2 over TLS'] as const) {
     t.same(
       events.map(({ data }) => data),
       ['A', 'A', shouted, shouted, 'B', 'C'],
+    )
+  })
+}
+
+for (const protocol of ['HTTP/1.1', 'HTTP/2 over TLS'] as const) {
+  t.test(`hooks of the app may make texts and plain bytes of bodies over ${protocol}`, async t => {
+    const bodies = {
+      texts: ['"ä', 'b"\n'],
+      bytes: [new TextEncoder().encode('"ä'), new Uint8Array([0x22, 0x0a])],
+    }
+    const hub = await startEmbedded(t, {
+      protocol,
+      before: app => {
+        app.addHook('preParsing', async (request, _reply, payload) => {
+          const kind = request.headers['x-make']
+          if (kind === 'texts' || kind === 'bytes') return Readable.from(bodies[kind])
+          return (payload as Readable).setEncoding('utf8')
+        })
+      },
+    })
+    for (const make of ['texts', 'bytes', 'decoded']) {
+      for (const type of ['application/json', 'application/x-ndjson']) {
+        const headers = { 'content-type': type, 'x-make': make }
+        const response = await hub.fetch('/push/topics/a', { method: 'POST', body: '"ö"\n', headers })
+        t.equal(response.status, 201, `${make} as ${type}`)
+      }
+    }
+    const { events } = (await (await hub.fetch('/push/topics/a')).json()) as { events: { data: string }[] }
+    t.same(
+      events.map(({ data }) => data),
+      ['äb', 'äb', 'ä', 'ä', 'ö', 'ö'],
     )
   })
 }

@@ -422,6 +422,14 @@ t.test('presence is told of the topics that a change names, first who is there',
   const other = await openFeed(t, hub, 'topic=a&topic=b&topic=c&topic=d')
   t.equal(await presence(), 'a 2', 'of no other any more')
   other.stream.close()
+  t.equal(await presence(), 'a 1')
+  await changed(hub, feed, { presence: [] })
+  await changed(hub, feed, { add: ['g'] })
+  const watching = await openFeed(t, hub, 'topic=g&presence=true')
+  t.match(await watching.stream.next(), { data: '{"topic":"g","count":2}' })
+  watching.stream.close()
+  await changed(hub, feed, { add: ['h'], presence: ['h'] })
+  t.equal(await presence(), 'h 1', 'and of none, until it is asked for again')
   const tooMany = Array.from({ length: 101 }, (_, at) => `t/${at}`)
   const refused = [
     [{ add: tooMany, presence: tooMany }, 'MILLRACE_TOO_MANY_PATTERNS'],

@@ -172,6 +172,44 @@ t.test('a feed can ask for the presence of some of its topics', async t => {
   t.match([answer.status, await answer.json()], [400, { detail: /'b'|"b"/ }])
 })
 
+t.test('a topic that is named twice, or as a word of the query, is a topic', async t => {
+  const hub = await startHub(t, fast)
+  const stream = await open(hub, '/feed?topic=false&topic=a&presence=false')
+  t.same(await presenceOf(stream), { topic: 'false', count: 1 })
+  const twice = await open(hub, `/feed?topic=b${'&presence=b'.repeat(101)}`)
+  t.same(await presenceOf(twice), { topic: 'b', count: 1 })
+  for (const each of [stream, twice]) each.close()
+})
+
+t.test('whoever is shown names from now on is told who is there', async t => {
+  const hub = await startHub(t, { ...closed, ...fast })
+  const receive = ['rooms/*']
+  const mine = { receive, sub: 'ann' }
+  const stream = await EventReader.open(
+    hub,
+    '/feed?topic=rooms/1&topic=rooms/2&presence=true',
+    bearer(await mint(mine)),
+  )
+  const { feed } = JSON.parse((await stream.next())!.data) as { feed: string }
+  const counts = [
+    { topic: 'rooms/1', count: 1 },
+    { topic: 'rooms/2', count: 1 },
+  ]
+  t.same([await presenceOf(stream), await presenceOf(stream)], counts)
+  const renew = async (presence: string[]): Promise<void> => {
+    const headers = bearer(await mint({ ...mine, presence }))
+    t.equal((await hub.fetch(`/feed/${feed}/token`, { method: 'POST', headers })).status, 204)
+  }
+  await renew(['rooms/1'])
+  t.same(await presenceOf(stream), { topic: 'rooms/1', count: 1, present: ['ann'] })
+  await renew(['rooms/1'])
+  const bob = await open(hub, '/feed?topic=rooms/1', await mint({ receive, sub: 'bob' }))
+  t.same(await presenceOf(stream), { topic: 'rooms/1', count: 2, joined: ['bob'], left: [] }, 'once')
+  await renew([])
+  t.same(await presenceOf(stream), { topic: 'rooms/1', count: 2 }, 'and no names any more')
+  for (const each of [bob, stream]) each.close()
+})
+
 t.test('presence of patterns alone is refused', async t => {
   const hub = await startHub(t)
   const answer = await hub.fetch('/feed?topic=a/*&presence=true')
