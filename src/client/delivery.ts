@@ -53,7 +53,10 @@ export class Delivery {
 
   /** Whoever has not arrived goes on where it was. */
   endBatch(): void {
-    for (const member of this.batch ?? []) member.after = this.#batchCursor ?? member.after
+    for (const member of this.batch ?? []) {
+      // Whoever has left may be on a stream of its own by now, which has not got so far.
+      if (this.roster.has(member)) member.after = this.#batchCursor ?? member.after
+    }
     this.#batchCursor = undefined
     this.batch = undefined
     this.#isOpening = false

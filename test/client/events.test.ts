@@ -1,9 +1,10 @@
 // `for await` loops: their own pace costs them, and nobody else, and never an event.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
-import { connectTo, Received } from './support.ts'
+import { connectTo, fetchOver, Received } from './support.ts'
 
 t.test('a loop takes events until it is left, and leaves nothing behind', async t => {
   const hub = await startHub(t)
@@ -51,6 +52,43 @@ t.test('a loop throws when the hub refuses it, or when events were lost unheard'
   t.equal((await told.next()).value?.data, '2')
   t.equal(gaps, 1)
   await told.return()
+})
+
+t.test('a loop that has left for a stream of its own loses nothing when both are cut', async t => {
+  const hub = await startHub(t)
+  const cut = new AbortController()
+  const overHub = fetchOver(hub.agent)
+  let isCut = false
+  const flaky: typeof fetch = async (url, init) => {
+    const isStream = String(url).includes('/feed?')
+    const isShared = String(url).includes('topic=other')
+    if (!isStream || isCut) return overHub(url, init)
+    if (isShared) return overHub(url, { ...init, signal: AbortSignal.any([init!.signal!, cut.signal]) })
+    // The loop's own one: the other is cut while it waits, and then it fails too.
+    cut.abort(new TypeError('cut'))
+    isCut = true
+    await sleep(50)
+    throw new TypeError('cut')
+  }
+  const { client } = connectTo(t, hub, { fetch: flaky })
+  const count = 500
+  const lines = Array.from({ length: count }, (_, at) => JSON.stringify([at, 'x'.repeat(300)]))
+  const headers = { 'content-type': 'application/x-ndjson' }
+  await hub.fetch('/topics/news', { method: 'POST', body: lines.join('\n'), headers })
+  await new Received(client, 'other').ready
+  const seen: number[] = []
+  for await (const { data } of client.events<[number, string]>('news', {
+    after: 'earliest',
+    maxWaiting: 10,
+  })) {
+    seen.push(data[0])
+    if (data[0] === count - 1) break
+  }
+  t.ok(isCut)
+  t.same(
+    seen,
+    Array.from({ length: count }, (_, at) => at),
+  )
 })
 
 t.test('a slow loop gets a stream of its own, and every event; others are not kept waiting', async t => {
