@@ -91,7 +91,7 @@ export class ActiveSubscription implements Subscription, Member {
     const states = this.#states
     if (states === undefined) return true
     const before = states.size
-    return states.add(JSON.stringify(state)).size > before
+    return states.add(textOf(state)).size > before
   }
 
   /** Who has come and gone says nothing to whoever has not heard who is there. */
@@ -109,6 +109,16 @@ export class ActiveSubscription implements Subscription, Member {
 
   #report(error: MillraceError): void {
     run(this.#options.onError ?? report, error)
+  }
+}
+
+/** Tells one state from another. */
+function textOf(state: HubEvent): string {
+  try {
+    return JSON.stringify(state)
+  } catch {
+    // Its data can be parsed, but is nested too deep to be written.
+    return `${state.topic} ${state.time}`
   }
 }
 

@@ -1,12 +1,14 @@
 // The tab that has the stream: it adds the members of the other tabs to it, and hands round what comes.
 
+import { isNestedTooDeep } from '../nesting.ts'
 import type { Feeds, SourceHost } from './feeds.ts'
 import { matcherOf, type Member, type Notice } from './member.ts'
-import { locks } from './platform.ts'
+import { locks, report } from './platform.ts'
 import {
   posted,
   postedError,
   tabLock,
+  type Batch,
   type Key,
   type Message,
   type PostedNotice,
@@ -85,7 +87,7 @@ export class TabLeader {
     queueMicrotask(() => {
       this.#isDue = false
       const except = [...this.#others].filter(([, member]) => !this.feeds.isAtCursor(member))
-      this.#post({
+      this.#postBatch({
         kind: 'batch',
         leader: this.#tab,
         notices: this.#notices.splice(0),
@@ -93,6 +95,17 @@ export class TabLeader {
         except: except.map(([key]) => key),
       })
     })
+  }
+
+  #postBatch(batch: Batch): void {
+    try {
+      this.#post(batch)
+    } catch (error) {
+      // What is nested too deep to be copied must not take the rest with it.
+      report(error)
+      const notices = batch.notices.filter(([, { value }]) => !isNestedTooDeep(value))
+      this.#post({ ...batch, notices })
+    }
   }
 
   #postStatus(): void {

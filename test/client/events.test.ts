@@ -60,8 +60,8 @@ t.test('a loop that has left for a stream of its own loses nothing when both are
   const overHub = fetchOver(hub.agent)
   let isCut = false
   const flaky: typeof fetch = async (url, init) => {
-    const isStream = String(url).includes('/feed?')
-    const isShared = String(url).includes('topic=other')
+    const isStream = (url as string).includes('/feed?')
+    const isShared = (url as string).includes('topic=other')
     if (!isStream || isCut) return overHub(url, init)
     if (isShared) return overHub(url, { ...init, signal: AbortSignal.any([init!.signal!, cut.signal]) })
     // The loop's own one: the other is cut while it waits, and then it fails too.
