@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { bundleClient, bundleCore } from '../test/client/bundle.ts'
 
 // The aim is 6,000. eventsource-parser alone takes 1,800.
-const LIMIT = 8250
+const LIMIT = 8350
 
 function gzipped(code: string): number {
   return gzipSync(code, { level: 9 }).length

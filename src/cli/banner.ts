@@ -2,17 +2,27 @@
 
 import { relative } from 'node:path'
 
-/** `caFile` is the CA that the hub made for itself, if it did. */
-export function banner(url: string, caFile: string | undefined, hasInspector: boolean): string {
+export interface Announcement {
+  readonly url: string
+  /** The CA that the hub made for itself, if it did. */
+  readonly caFile: string | undefined
+  readonly hasInspector: boolean
+  readonly takesTokens: boolean
+}
+
+export function banner({ url, caFile, hasInspector, takesTokens }: Announcement): string {
   const trust = caFile === undefined ? '' : `--cacert ${quoted(nearest(caFile))} `
+  const token = takesTokens ? '-H "authorization: Bearer $TOKEN" ' : ''
   const lines = [
     `Millrace listens on ${url}`,
     '',
     `  open        ${url} in a browser`,
-    `  subscribe   curl -N ${trust}-H 'accept: text/event-stream' ${url}/topics/hello`,
-    `  publish     curl ${trust}-d 'Hello, world' ${url}/topics/hello`,
+    `  subscribe   curl -N ${trust}${token}-H 'accept: text/event-stream' ${url}/topics/hello`,
+    `  publish     curl ${trust}${token}-d 'Hello, world' ${url}/topics/hello`,
   ]
   if (hasInspector) lines.push(`  inspect     ${url}/inspector in a browser`)
+  if (takesTokens)
+    lines.push('', '  TOKEN is one that your application signs, or that `millrace token` makes.')
   if (caFile !== undefined) lines.push('', ...trustHint(nearest(caFile)))
   return `\n${lines.join('\n')}\n\n`
 }

@@ -2,7 +2,6 @@
 
 import type { Command } from 'commander'
 import type { Config } from '../config/schema.ts'
-import type { RunningServer } from '../server.ts'
 import { banner } from './banner.ts'
 import { stopOnSignals } from './signals.ts'
 
@@ -42,15 +41,21 @@ async function serve(command: Command): Promise<void> {
   const { startServer } = await import('../server.ts')
   const server = await startServer(config)
   stopOnSignals(server)
-  const { servesInspector } = await import('../config/check.ts')
-  announce(config, server, servesInspector(config))
+  const { servesInspector, takesTokens } = await import('../config/check.ts')
+  const text = banner({
+    url: server.url,
+    caFile: server.certificateAuthority,
+    hasInspector: servesInspector(config),
+    takesTokens: takesTokens(config),
+  })
+  announce(text, config)
 }
 
 // Where stdout carries JSON lines, it carries nothing else.
-function announce(config: Config, server: RunningServer, hasInspector: boolean): void {
-  const isJson = config.logFormat === 'json' || (config.logFormat === 'auto' && !process.stdout.isTTY)
+function announce(text: string, { logFormat }: Config): void {
+  const isJson = logFormat === 'json' || (logFormat === 'auto' && !process.stdout.isTTY)
   const output = isJson ? process.stderr : process.stdout
-  output.write(banner(server.url, server.certificateAuthority, hasInspector))
+  output.write(text)
 }
 
 function givenFlags(command: Command): Record<string, unknown> {

@@ -5,6 +5,7 @@ import {
   GAP,
   OPEN,
   PRESENCE,
+  READY,
   RESET,
   TOPICS,
   type GapData,
@@ -29,6 +30,8 @@ export class Delivery {
   /** Where the batch has got to, on its way to the cursor. */
   #batchCursor: string | undefined
   #isOpening = false
+  /** The stream began at a position, and has not got to the head yet. */
+  #isReadingOn = false
 
   constructor(onBatchEnd: () => void) {
     this.#onBatchEnd = onBatchEnd
@@ -41,11 +44,16 @@ export class Delivery {
     const { after } = batch[0]!
     this.cursor = after === 'earliest' ? undefined : after
     this.#isOpening = true
+    this.#isReadingOn = after !== undefined
     return (this.batch = batch)
   }
 
   take(type: string | undefined, content: unknown, id: string | undefined): void {
     if (this.#isStart(type, content, id)) this.#settle()
+    if (type === READY && this.#isReadingOn) {
+      this.#isReadingOn = false
+      tellReady(this.roster.onStream)
+    }
     if (type === undefined) this.#hand(content as Envelope, id)
     else this.#control(type, content, id)
     this.cursor = id ?? this.cursor
@@ -78,7 +86,8 @@ export class Delivery {
     const settled = this.roster.settle(this.batch ?? [])
     this.#batchCursor = undefined
     this.endBatch()
-    for (const member of settled) member.take({ to: 'onReady', value: undefined })
+    for (const member of settled) member.take({ to: 'onJoined', value: undefined })
+    if (!this.#isReadingOn) tellReady(settled)
   }
 
   #hand(event: Envelope, id: string | undefined): void {
@@ -110,4 +119,9 @@ export class Delivery {
       if (roster.has(member) && (topic === undefined || member.matches(topic))) member.take(notice)
     }
   }
+}
+
+/** To those that know it already it is no news. */
+function tellReady(members: readonly Member[]): void {
+  for (const member of members) member.take({ to: 'onReady', value: undefined })
 }

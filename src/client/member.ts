@@ -11,6 +11,8 @@ interface Notices {
   readonly onGap: Omit<Gap, 'topics'>
   readonly onReset: Reset
   readonly onPresence: PresenceData
+  /** It has got to the cursor of the stream, and goes with it. */
+  readonly onJoined: undefined
   /** What was there before has been handed out. */
   readonly onReady: undefined
   /** It is no member any more. */

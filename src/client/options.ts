@@ -81,7 +81,7 @@ export interface SubscribeOptions {
   readonly after?: string
   /** Events were lost. Without it, that is reported as an error. */
   readonly onGap?: (gap: Gap) => void
-  /** A topic was deleted. */
+  /** A topic was deleted. Not of what was deleted before, for who reads from the `earliest` on. */
   readonly onReset?: (reset: Reset) => void
   /** States and what was missed have been handed out; what comes now is live. */
   readonly onReady?: () => void

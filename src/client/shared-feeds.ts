@@ -32,7 +32,7 @@ export class SharedFeeds implements Source {
   #leader: string | undefined
   #leaderStatus: Status = { state: 'idle' }
   /** Members of this tab that go with the leader's cursor. */
-  readonly #ready = new Set<Key>()
+  readonly #joined = new Set<Key>()
   /** This tab leads. */
   #leading: TabLeader | undefined
   /** Messages are worth something once the others can see whether this tab is alive. */
@@ -68,7 +68,7 @@ export class SharedFeeds implements Source {
     if (key === undefined) return
     this.#keys.delete(member)
     this.#members.delete(key)
-    this.#ready.delete(key)
+    this.#joined.delete(key)
     if (this.#leading !== undefined) this.#leading.feeds.remove(member)
     else this.#channel.post({ kind: 'remove', key })
   }
@@ -116,7 +116,7 @@ export class SharedFeeds implements Source {
     if (this.#leading !== undefined) return this.#leading.receive(message)
     if (message.kind === 'lead') {
       this.#leader = message.leader
-      this.#ready.clear()
+      this.#joined.clear()
       this.#addAll()
     } else if (message.kind === 'batch' || message.kind === 'status') {
       this.#leader ??= message.leader
@@ -133,14 +133,16 @@ export class SharedFeeds implements Source {
     for (const [key, notice] of notices) {
       const member = this.#members.get(key)
       if (member === undefined) continue
-      if (notice.to === 'onReady') this.#ready.add(key)
+      if (notice.to === 'onJoined') this.#joined.add(key)
       if (notice.to === 'onEvent') member.after = notice.value.id ?? member.after
       member.take(received(notice))
     }
     if (cursor === undefined) return
     const behind = new Set(except)
-    for (const key of this.#ready) if (!behind.has(key)) this.#members.get(key)!.after = cursor
-    void this.#host.onProgress(cursor, () => this.#topics(member => this.#ready.has(this.#keys.get(member)!)))
+    for (const key of this.#joined) if (!behind.has(key)) this.#members.get(key)!.after = cursor
+    void this.#host.onProgress(cursor, () =>
+      this.#topics(member => this.#joined.has(this.#keys.get(member)!)),
+    )
   }
 
   #addAll(): void {

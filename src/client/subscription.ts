@@ -29,6 +29,8 @@ export class ActiveSubscription implements Subscription, Member {
   #last = ''
   /** What was handed out without an id, until it is ready: whoever is cut off before gets it again. */
   #states: Set<string> | undefined = new Set()
+  /** The topics that it was given events of until it is ready, if it reads from the earliest on. */
+  readonly #given = new Set<string>()
   /** Topics that it has been told of who is there. */
   readonly #known = new Set<string>()
 
@@ -63,7 +65,7 @@ export class ActiveSubscription implements Subscription, Member {
     else if (to === 'onError') {
       this.close()
       this.#report(value)
-    } else run(this.#options[to] as ((value: unknown) => void) | undefined, value)
+    } else if (to !== 'onJoined') run(this.#options[to] as ((value: unknown) => void) | undefined, value)
   }
 
   /** Whatever the ways that things come by, none is told twice. */
@@ -73,18 +75,26 @@ export class ActiveSubscription implements Subscription, Member {
     if (to === 'onReady') {
       const isFirst = this.#states !== undefined
       this.#states = undefined
+      this.#given.clear()
       return isFirst
     }
+    if (to === 'onReset') return !this.#isReadingAll || this.#given.has(value.topic)
     // The ids of another log may sort anyhow.
     if (to === 'onGap' && value.reason === 'unknown') this.#last = ''
     return true
   }
 
   #isNewEvent(event: HubEvent): boolean {
+    if (this.#isReadingAll) this.#given.add(event.topic)
     if (event.id === undefined) return this.#isNewState(event)
     if (event.id <= this.#last) return false
     this.#last = event.id
     return true
+  }
+
+  /** It comes across what was deleted before, and has nothing of it. */
+  get #isReadingAll(): boolean {
+    return this.#states !== undefined && this.#options.after === 'earliest'
   }
 
   #isNewState(state: HubEvent): boolean {

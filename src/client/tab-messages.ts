@@ -38,7 +38,7 @@ export interface Batch {
   readonly kind: 'batch'
   readonly leader: string
   readonly notices: readonly (readonly [Key, PostedNotice])[]
-  /** All that were told that they are ready have got here, but for those. */
+  /** All that were told that they have joined have got here, but for those. */
   readonly cursor: string | undefined
   readonly except: readonly Key[]
 }

@@ -53,7 +53,7 @@ export const accessOptions = {
       group: 'Access',
       placeholder: 'file',
       minLength: 1,
-      description: 'The same in a file, which is read again when it changes.',
+      description: 'What `jwtKey` (MILLRACE_JWT_KEY) is, in a file that is read again when it changes.',
     }),
   ),
   jwksUrl: Type.Optional(
@@ -62,7 +62,7 @@ export const accessOptions = {
       placeholder: 'url',
       minLength: 1,
       description:
-        'The same at an `https:` address (JWK Set), read again every `jwksMaxAgeMs`, on SIGHUP, and when a token names a key that is not there. Needs `jwtAudience`.',
+        'A JWK Set in their place, at an `https:` address: read again every `jwksMaxAgeMs`, on SIGHUP, and when a token names a key that is not there. Needs `jwtAudience`.',
     }),
   ),
   jwksMaxAgeMs: Type.Integer({

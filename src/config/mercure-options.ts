@@ -7,13 +7,13 @@ export const mercureOptions = {
     group: 'Mercure',
     default: true,
     description: 'Speak the Mercure protocol at `/.well-known/mercure`.',
-    offDescription: 'Do not speak the Mercure protocol',
+    offDescription: 'Do not speak the Mercure protocol.',
   }),
   mercureSubscriptions: Type.Boolean({
     group: 'Mercure',
     default: true,
     description:
       'Tell of active Mercure subscriptions: an event when one begins or ends, and `/.well-known/mercure/subscriptions`.',
-    offDescription: 'Do not tell of Mercure subscriptions',
+    offDescription: 'Do not tell of Mercure subscriptions.',
   }),
 }

@@ -13,7 +13,7 @@ export interface FrameEncoder {
   /** Topics' states, for someone who did not see them set: they must not move the reader's last id. */
   states(events: readonly StoredEvent[]): Frames
   gap(gap: Gap): Buffer
-  /** The states were handed over; the reader's last id is this position from here on. */
+  /** What there was has been handed over; the reader's last id is this position from here on. Empty: the format does not tell. */
   ready(position: Position): Buffer
 }
 

@@ -57,6 +57,8 @@ export class Subscriber implements LogCursor {
   #handOvers: HandOver[] | undefined
   /** Undefined when it is live. */
   #reader: LogReader | undefined
+  /** It has not got to the head yet since it came with a position, and is to be told when it does. */
+  #owesReady: boolean
 
   constructor(host: SubscriberHost, selector: Selector, encoder: FrameEncoder, sink: Sink, start: Start) {
     this.#host = host
@@ -65,6 +67,7 @@ export class Subscriber implements LogCursor {
     this.sink = sink
     this.position = start.position
     const { kind, position } = start
+    this.#owesReady = kind !== 'now'
     this.#reader = new LogReader(host, this, kind === 'earliest' || kind === 'unknown')
     if (start.hasStates) {
       const last = encoder.ready(position)
@@ -175,8 +178,16 @@ export class Subscriber implements LogCursor {
     return step
   }
 
+  #tellReady(): void {
+    this.#owesReady = false
+    const chunk = this.encoder.ready(this.position)
+    // Not every format has a word for it.
+    if (chunk.length > 0) this.sink.write(chunk)
+  }
+
   #goLive(): ReadStep {
     if (!this.sink.hasRoom) return undefined
+    if (this.#owesReady) this.#tellReady()
     this.phase = 'live'
     this.#reader = undefined
     this.#host.join(this)

@@ -6,7 +6,7 @@ import { RESET, type Topic } from '../event.ts'
 export const OPEN = 'millrace:open'
 /** Events that the client wanted are gone. Comes before anything newer. */
 export const GAP = 'millrace:gap'
-/** The topics' states were handed over; its id is where the stream goes on. */
+/** What there was has been handed over: states, or what came after the client's id. Its id is where the stream goes on; what comes now is live. */
 export const READY = 'millrace:ready'
 /** The hub ends the stream; `retry:` says when to come back. */
 export const BYE = 'millrace:bye'

@@ -101,6 +101,18 @@ t.test('it says where the inspector is, if it is on', async t => {
   t.notMatch(off.cli.stderr, 'inspect')
 })
 
+t.test('with a key, what it says to try has a token', async t => {
+  const { cli: open } = await serve(t)
+  t.notMatch(open.stderr, 'TOKEN')
+  const cwd = t.testdir({ 'keys.json': '{"keys": []}' })
+  const flags = ['--port', '0', '--log-format', 'json', '--api-keys-file', 'keys.json']
+  const cli = new Cli(t, ['serve', ...flags], { cwd })
+  await cli.says('TOKEN is one', 'stderr')
+  for (const command of ['subscribe', 'publish']) {
+    t.match(cli.stderr, new RegExp(`  ${command} .* -H "authorization: Bearer \\$TOKEN" `))
+  }
+})
+
 t.test('with JSON logs, stdout carries nothing else', async t => {
   const { cli, port } = await serve(t)
   cli.child.kill('SIGTERM')

@@ -4,7 +4,7 @@ import t from 'tap'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
-import { connectOver, connectTo, fetchOver, Received } from './support.ts'
+import { connectOver, connectTo, fetchOver, numbers, Received } from './support.ts'
 
 t.test('an event is handed out with its id, topic, type, time and data', async t => {
   const hub = await startHub(t)
@@ -111,6 +111,53 @@ t.test('a topic that is deleted is told of', async t => {
   await lamps.take(2)
   t.same(lamps.resets, ['lamps/1'])
   t.same(others.resets, [])
+})
+
+t.test('a subscription is ready when it has what there was', async t => {
+  const hub = await startHub(t)
+  const { client } = connectTo(t, hub)
+  const sent = numbers(1, 2000)
+  const first = await hub.publish('a', 'first')
+  await hub.fetch('/events', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: sent.map(data => JSON.stringify({ topic: 'a', data })).join('\n'),
+  })
+  await hub.publish('b', 'last of all')
+  const opening = new Received(client, 'a', { after: 'earliest' })
+  const atReady: number[] = []
+  const readers = [
+    opening,
+    // They are added to the stream while it catches up.
+    new Received(client, 'a', { after: first }),
+    new Received(client, 'a', { after: 'earliest' }),
+  ]
+  await Promise.all(
+    readers.map(async (reader, at) => reader.ready.then(() => (atReady[at] = reader.data.length))),
+  )
+  t.same(atReady, [2001, 2000, 2001])
+  const late = new Received(client, 'a', { after: first })
+  await late.ready
+  t.same(late.data, sent)
+  const nothing = new Received(client, 'nothing', { after: first })
+  await nothing.ready
+})
+
+t.test('what was deleted before is no news to who reads from the earliest on', async t => {
+  const hub = await startHub(t)
+  const { client } = connectTo(t, hub)
+  const before = await hub.publish('a', 'old')
+  await hub.fetch('/topics/a', { method: 'DELETE' })
+  await hub.publish('a', 'new')
+  const all = new Received(client, 'a', { after: 'earliest' })
+  const since = new Received(client, 'a', { after: before })
+  await Promise.all([all.ready, since.ready])
+  t.same([all.data, all.resets], [['new'], []])
+  t.same([since.data, since.resets], [['new'], ['a']])
+  await hub.fetch('/topics/a', { method: 'DELETE' })
+  await hub.publish('a', 'newer')
+  await Promise.all([all.take(2), since.take(2)])
+  t.same([all.resets, since.resets], [['a'], ['a', 'a']])
 })
 
 t.test('one that may not be received ends alone, with the reason', async t => {

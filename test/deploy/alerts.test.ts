@@ -1,10 +1,9 @@
 // deploy/alerts.yml: it asks for metrics that there are, and wakes people for what it says.
 
-import { spawnSync } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { run } from '../support/commands.ts'
+import { needs, run } from '../support/commands.ts'
 import { startHub } from '../support/hub.ts'
 
 const file = new URL('../../deploy/alerts.yml', import.meta.url)
@@ -26,11 +25,7 @@ t.test('every metric that an alert asks for is described and served, by one thre
   }
 })
 
-const isThere = spawnSync('promtool', ['--version']).error === undefined
-// In CI it is required.
-const needsPromtool = isThere || process.env['CI'] !== undefined ? {} : { skip: 'promtool is not installed' }
-
-t.test('alerts fire for what they are for, and for nothing else', needsPromtool, async t => {
+t.test('alerts fire for what they are for, and for nothing else', needs('promtool'), async t => {
   const directory = t.testdir()
   copyFileSync(file, join(directory, 'alerts.yml'))
   const cases = readFileSync(new URL('alert-cases.yml', import.meta.url), 'utf8')

@@ -66,7 +66,10 @@ export async function typeFaults(directory: string): Promise<string> {
   }
   writeFileSync(join(directory, 'react.d.ts'), REACT)
   writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['page.tsx'] }))
-  const { stdout } = await run(join(root, 'node_modules/.bin/tsc'), ['-p', directory], { cwd: directory })
+  // Not under tap, which loads into every Node what the compiler does not start with.
+  const command = ['-u', 'NODE_OPTIONS', join(root, 'node_modules/.bin/tsc'), '-p', directory]
+  const { code, stdout, stderr } = await run('env', command, { cwd: directory })
+  if (code !== 0 && stdout === '') throw new Error(`the compiler has ended with ${code}: ${stderr}`)
   // The client's sources are not written for these options; who installs it gets its declarations.
   return stdout
     .split('\n')

@@ -164,7 +164,7 @@ t.test('DELETE forgets the events and the state, and subscribers are told', asyn
   })
   t.test('whoever resumes is told, and not of a gap', async t => {
     const resumed = await EventReader.open(hub, '/topics/lamp', { 'last-event-id': seen })
-    t.match(await resumed.take(2), [{ event: 'millrace:open' }, reset])
+    t.match(await resumed.take(3), [{ event: 'millrace:open' }, reset, { event: 'millrace:ready', id }])
     const next = await hub.publish('lamp', 'a new beginning')
     t.match(await resumed.take(1), [{ id: next, data: 'a new beginning' }])
     resumed.close()

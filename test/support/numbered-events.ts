@@ -65,7 +65,7 @@ export class NumberedEvents {
   received = 0
   /** Of the event that came last. */
   number: number | undefined
-  /** What came twice, or not at all, or out of order; and control events but for `millrace:open`. */
+  /** What came twice, or not at all, or out of order; and control events but for `millrace:open` and `ready`. */
   readonly faults: string[] = []
   latenciesMs: number[] = []
 
@@ -76,7 +76,7 @@ export class NumberedEvents {
       onEvent: ({ id, event, data }) => {
         if (id !== undefined) this.lastId = id
         if (event === undefined) this.#take(data)
-        else if (event !== 'millrace:open') this.faults.push(`${event} ${data}`)
+        else if (event !== 'millrace:open' && event !== 'millrace:ready') this.faults.push(`${event} ${data}`)
       },
     })
     return chunk => parser.feed(decoder.decode(chunk, { stream: true }))

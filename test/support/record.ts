@@ -71,6 +71,9 @@ class Client {
   #gaps: { after: Position; through: Position }[] = []
   #awaitsUnknown = false
   #acceptsThrough: Position = 0
+  /** It came with a position on this connection, and has what there is from there on when it is told so. */
+  #readsOn = false
+  #isReady = false
   /** Topics of which something came on this connection. */
   #begun = new Set<Topic>()
   #states = new Map<Topic, Position>()
@@ -84,6 +87,8 @@ class Client {
     assert(!this.#awaitsUnknown, 'an unknown id was not announced')
     this.#begun = new Set()
     this.#acceptsThrough = 0
+    this.#readsOn = start !== 'now'
+    this.#isReady = false
     if (start === 'resume') {
       assert.equal(position, this.#cursor, 'it goes on from the last id')
       return
@@ -118,6 +123,11 @@ class Client {
 
   /** Only now does a client that was given states have an id: cut off before, it starts afresh. */
   ready(position: Position): void {
+    assert(!this.#awaitsUnknown, 'an unknown id is announced before anything else')
+    assert(!this.#isReady, 'it was told twice that it has what there was')
+    this.#isReady = true
+    assert(position >= this.#cursor, `it would go back from ${this.#cursor} to ${position}`)
+    if (this.#readsOn) this.#pass(position, this.#truth.history.length)
     this.#cursor = position
   }
 
