@@ -107,7 +107,8 @@ export class Delivery {
     } else if (type === PRESENCE) {
       const value = content as PresenceData
       for (const member of [...this.roster.onStream, ...(this.batch ?? [])]) {
-        if (member.watched.includes(value.topic)) member.take({ to: 'onPresence', value })
+        const isToldOf = this.roster.has(member) && member.watched.includes(value.topic)
+        if (isToldOf) member.take({ to: 'onPresence', value })
       }
     }
   }

@@ -92,7 +92,7 @@ export function askedTopics(names: readonly string[], asked: readonly string[] =
 /** Errors: MILLRACE_REQUEST_INVALID. */
 export function requireFollowed(names: readonly string[], asked: readonly string[]): void {
   const followed = new Set(names)
-  const other = asked.find(name => !followed.has(name))
+  const other = asked.find(name => isPattern(name) || !followed.has(name))
   if (other === undefined) return
   const detail = `Presence is told of topics that the feed follows: ${shown(other)} is none of them.`
   throw new MillraceError('MILLRACE_REQUEST_INVALID', detail)

@@ -170,6 +170,8 @@ t.test('a feed can ask for the presence of some of its topics', async t => {
   stream.close()
   const answer = await hub.fetch('/feed?topic=a&presence=b')
   t.match([answer.status, await answer.json()], [400, { detail: /'b'|"b"/ }])
+  const pattern = await hub.fetch('/feed?topic=a&topic=b/*&presence=a&presence=b/*')
+  t.match([pattern.status, await pattern.json()], [400, { detail: /"b\/\*"/ }])
 })
 
 t.test('a topic that is named twice, or as a word of the query, is a topic', async t => {
