@@ -1,39 +1,23 @@
 // A hub that is killed, or stands still: its client waits, and goes on where it was.
 
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { Agent } from 'undici'
-import { freePort, startHubProcess } from '../support/hub-process.ts'
+import { startHubProcess } from '../support/hub-process.ts'
 import { reach } from '../support/hub.ts'
+import { startKillableHub } from './killable-hub.ts'
 import { banners, connectTo, numbers, publishAll, Received, until } from './support.ts'
 
 t.test('a hub that is killed and started again', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-client-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const port = await freePort()
-  const flags = [
-    `--port=${port}`,
-    `--log=sqlite:${directory}/log`,
-    `--certs-dir=${directory}`,
-    '--retry-ms=20',
-  ]
-  const first = await startHubProcess(t, flags)
-  const ca = readFileSync(join(directory, 'ca.pem'), 'utf8')
-  const agent = new Agent({ connect: { ca }, allowH2: true })
-  t.teardown(() => agent.destroy())
-  const hub = { ...reach(`https://localhost:${port}`, ca, agent), agent }
+  const hub = await startKillableHub(t)
   const tested = connectTo(t, hub)
   const received = new Received(tested.client, ['a', 'b/*'])
   await received.ready
   await publishAll(hub, ['a', 'b/1'], numbers(1, 20))
-  first.child.kill('SIGKILL')
-  await once(first.child, 'exit')
+  await hub.kill()
   const waiting = tested.client.publish('a', 'sent while it was away')
   await until(() => tested.client.status.state === 'waiting')
-  await startHubProcess(t, flags)
+  await hub.startAgain()
   await waiting
   await publishAll(hub, ['b/1'], ['after'])
   const expected = [...numbers(1, 20).flatMap(data => [data, data]), 'sent while it was away', 'after']

@@ -15,13 +15,21 @@ const PAGE = `<!doctype html><link rel="icon" href="data:,">
   Object.assign(globalThis, { start: (...args) => (globalThis.hub = connect(...args)), isLoaded: true })
 </script>`
 
-/** Serves the page and the client; returns the origin. */
+/** Serves the page with the client; returns the origin. */
 export async function servePage(t: Test): Promise<string> {
-  const files = await bundleClient()
+  return serveScripts(t, PAGE, await bundleClient())
+}
+
+/** Serves these scripts by their names, and the page everywhere else; returns the origin. */
+export async function serveScripts(
+  t: Test,
+  page: string,
+  scripts: ReadonlyMap<string, string>,
+): Promise<string> {
   const server = createServer((request, response) => {
-    const code = files.get(request.url!.slice(1))
-    const type = code === undefined ? 'text/html' : 'text/javascript'
-    response.writeHead(200, { 'content-type': type }).end(code ?? PAGE)
+    const script = scripts.get(request.url!.slice(1))
+    const type = script === undefined ? 'text/html' : 'text/javascript'
+    response.writeHead(200, { 'content-type': type }).end(script ?? page)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

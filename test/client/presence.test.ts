@@ -1,18 +1,13 @@
 // Who else is there: told on the one stream that all subscriptions share, and right whatever comes, goes or is cut.
 
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t from 'tap'
-import { Agent } from 'undici'
 import type { HubConnection } from '../../src/client/connect.ts'
 import type { Presence } from '../../src/client/options.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
-import { freePort, startHubProcess } from '../support/hub-process.ts'
-import { reach, startHub } from '../support/hub.ts'
+import { startHub } from '../support/hub.ts'
 import { metric, metricIs } from '../support/metrics.ts'
 import { mint, SECRET } from '../support/tokens.ts'
+import { startKillableHub } from './killable-hub.ts'
 import { connectOver, connectTo, Received, until } from './support.ts'
 
 const closed = { jwtKey: SECRET, anonymousPublish: [], anonymousReceive: [] }
@@ -162,32 +157,17 @@ t.test(
 )
 
 t.test('presence goes on being right when the hub is killed', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-presence-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const port = await freePort()
-  const flags = [
-    `--port=${port}`,
-    `--log=sqlite:${directory}/log`,
-    `--certs-dir=${directory}`,
-    '--retry-ms=20',
-    '--presence-interval-ms=20',
-  ]
   const env = { ...process.env, MILLRACE_JWT_KEY: SECRET }
-  const first = await startHubProcess(t, flags, env)
-  const ca = readFileSync(join(directory, 'ca.pem'), 'utf8')
-  const agent = new Agent({ connect: { ca }, allowH2: true })
-  t.teardown(() => agent.destroy())
-  const hub = { ...reach(`https://localhost:${port}`, ca, agent), agent }
+  const hub = await startKillableHub(t, ['--presence-interval-ms=20'], env)
   const ann = connectTo(t, hub, { token: await tokenOf('ann') })
   const bob = connectTo(t, hub, { token: await tokenOf('bob') })
   const room = new Room(ann.client, 'rooms/1')
   const plain = new Received(ann.client, ['rooms/*', 'news'])
   const his = new Room(bob.client, 'rooms/1')
   for (const each of [room, his]) await each.is('rooms/1: 2 ann bob')
-  first.child.kill('SIGKILL')
-  await once(first.child, 'exit')
+  await hub.kill()
   bob.client.close()
-  await startHubProcess(t, flags, env)
+  await hub.startAgain()
   const { client: other } = connectTo(t, hub, { token: await tokenOf('bob') })
   await other.publish('news', 'back')
   t.same(await plain.take(1), ['back'])

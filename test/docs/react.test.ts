@@ -1,13 +1,11 @@
 // The page for React in docs/guide/client.md is typed, and its hooks do what components need, in Chromium with a real hub.
 
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Browser, Page } from 'playwright-core'
 import { bundleClient } from '../client/bundle.ts'
+import { serveScripts } from '../client/pages.ts'
 import { needsBrowser, openBrowser } from '../support/browser.ts'
 import { CuttingRelay } from '../support/cutting-relay.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
@@ -55,7 +53,7 @@ t.test('in Chromium', needsBrowser, async t => {
   async function open(t: Test, hub: TestHub): Promise<Opened> {
     const relay = await CuttingRelay.open(t, hub)
     const placed = script.replaceAll('https://hub.example.org', relay.url)
-    const origin = await serve(t, new Map([...client, ['page.js', placed]]))
+    const origin = await serveScripts(t, PAGE, new Map([...client, ['page.js', placed]]))
     return { relay, ...(await openPage(t, browser, origin)) }
   }
 
@@ -179,18 +177,6 @@ const PAGE = `<!doctype html><link rel="icon" href="data:,">
   import '/page.js'
   globalThis.isLoaded = true
 </script>`
-
-async function serve(t: Test, scripts: ReadonlyMap<string, string>): Promise<string> {
-  const server = createServer((request, response) => {
-    const script = scripts.get(request.url!.slice(1))
-    const type = script === undefined ? 'text/html' : 'text/javascript'
-    response.writeHead(200, { 'content-type': type }).end(script ?? PAGE)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  return `http://localhost:${(server.address() as AddressInfo).port}`
-}
 
 async function openPage(t: Test, browser: Browser, origin: string): Promise<Omit<Opened, 'relay'>> {
   const context = await browser.newContext({ ignoreHTTPSErrors: true })
